@@ -1,0 +1,42 @@
+# Every target makes the virtual environment it needs; `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help demo test check bench explain clean
+
+help:
+	@echo "make demo             train, evaluate, save, reload and predict on real data"
+	@echo "make test             the whole test suite on every backend"
+	@echo "make check            formatting, lint, types, house rules, fast tests, yardsticks"
+	@echo "make bench            speed against the frameworks themselves and against Keras"
+	@echo "make explain op=NAME  who runs an operation on which backend"
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tahr needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q -e '.[jax,torch,dev]' -c constraints.txt
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP)
+	$(BIN)/python tests/run_all.py
+
+check: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/pytest -q -n 2 -m "not slow and not network"
+	$(BIN)/python tests/house.py
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+explain: $(STAMP)
+	@test -n "$(op)" || { echo "usage: make explain op=NAME, for instance: make explain op=sinc"; exit 2; }
+	@$(BIN)/python -m tahr explain $(op)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,33 @@
+"""Settings every test shares; they are in the environment before any backend is loaded."""
+
+import os
+
+# The suite runs as two worker processes on machines with as few as two cores: frameworks that each start a thread
+# per core would only wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("MKL_NUM_THREADS", "1")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what cannot apply: training on NumPy, and the network unless it was asked for."""
+    unwanted = {"trains"} if os.environ.get("TAHR_BACKEND") == "numpy" else set()
+    if "network" not in (config.option.markexpr or ""):
+        unwanted.add("network")
+    dropped = [item for item in items if unwanted.intersection(mark.name for mark in item.iter_markers())]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+
+
+@pytest.fixture
+def backend() -> str:
+    """The name of the backend in use, as `tahr.config.backend()` gives it."""
+    from tahr import config
+
+    return config.backend()

@@ -1,0 +1,63 @@
+"""Run the whole suite once on each backend and close with one line of totals.
+
+    python tests/run_all.py                     jax, numpy and torch
+    python tests/run_all.py torch -k dense      one backend, with more arguments for pytest
+
+What touches no backend (marker `once`) runs with the first backend only. The exit code is 1 if anything failed.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKENDS = ("jax", "numpy", "torch")
+OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")
+
+
+def run(backend: str, arguments: list[str], first: bool) -> tuple[Counter[str], int]:
+    """Run pytest on one backend, show its output as it comes, and return the counts of its closing line."""
+    wanted = "not network" if first else "not network and not once"
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", wanted, *arguments]
+    print(f"== {backend}: {' '.join(command[1:])}", flush=True)
+    environment = {**os.environ, "TAHR_BACKEND": backend}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    closing = ""
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        if OUTCOME.search(line) and re.search(r" in [\d.]+s", line):
+            closing = line
+    counts: Counter[str] = Counter()
+    for number, outcome in OUTCOME.findall(closing):
+        counts["failed" if outcome.startswith("error") else outcome] += int(number)
+    return counts, process.wait()
+
+
+def main() -> int:
+    arguments = sys.argv[1:]
+    backends = [a for a in arguments if a in BACKENDS] or list(BACKENDS)
+    arguments = [a for a in arguments if a not in BACKENDS]
+    total: Counter[str] = Counter()
+    broken = []
+    for position, backend in enumerate(backends):
+        start = time.monotonic()
+        counts, code = run(backend, arguments, first=position == 0)
+        total += counts
+        if code and not counts["failed"]:
+            broken.append(f"{backend}: pytest ended with exit code {code}")
+        print(f"== {backend}: {dict(counts)} in {time.monotonic() - start:.0f} s", flush=True)
+    for line in broken:
+        print(line)
+    failed = total["failed"] + len(broken)
+    skipped = f", {total['skipped']} skipped" if total["skipped"] else ""
+    print(f"{total['passed']} passed, {failed} failed{skipped}")
+    return 1 if failed or not total["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
