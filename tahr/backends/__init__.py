@@ -1,0 +1,44 @@
+"""Where operations run: one small folder a framework. The backend is chosen once a process."""
+
+import importlib
+import threading
+from typing import Any
+
+from tahr import config
+
+__all__ = ["current", "load", "loaded"]
+
+_current: Any = None
+_lock = threading.RLock()
+
+
+def current() -> Any:
+    """Return the backend of this process, loading its framework at the first call."""
+    return _current or _start()
+
+
+def _start() -> Any:
+    global _current
+    with _lock:
+        if _current is None:
+            _current = load(config.backend())
+        return _current
+
+
+def load(name: str) -> Any:
+    """Return the backend called `name`, whether or not it is the current one.
+
+    Raises:
+        ImportError: if its framework is not installed.
+    """
+    try:
+        return importlib.import_module(f"tahr.backends.{name}").backend
+    except ImportError as error:
+        if error.name and error.name.split(".")[0] == name:
+            raise ImportError(f"The {name} backend needs {name}. Install it with: pip install 'tahr[{name}]'") from error
+        raise
+
+
+def loaded() -> str | None:
+    """Return the name of the current backend if its framework has been loaded, else None."""
+    return _current.name if _current is not None else None

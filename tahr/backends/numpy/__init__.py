@@ -1,0 +1,54 @@
+"""NumPy: runs everything, trains nothing; the reference for the other backends."""
+
+import contextlib
+from typing import Any
+
+import numpy as np
+
+from tahr import dtypes
+from tahr.backends.backend import Backend, numpy_dtype, to_host
+
+
+class NumPy(Backend):
+    """Operations are NumPy functions; compositions do the rest."""
+
+    name = "numpy"
+    spaces = (np, np.linalg, np.fft)
+    numbers = "all"
+
+    def tensor(self, x: Any, dtype: str | None = None) -> Any:
+        if isinstance(x, (np.ndarray, np.generic)):
+            wanted = dtype or dtypes.canonical(dtypes.of(x))
+            if wanted != "string":
+                return x if dtypes.of(x) == wanted and isinstance(x, np.ndarray) else np.asarray(x, numpy_dtype(wanted))
+        if hasattr(x, "handle"):  # a Variable
+            return self.tensor(x.value, dtype)
+        return to_host(x, dtype)
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        wanted = dtypes.canonical(dtype)
+        return x if isinstance(x, np.ndarray) and dtypes.of(x) == wanted else np.asarray(x).astype(numpy_dtype(wanted))
+
+    def is_tensor(self, x: Any) -> bool:
+        return isinstance(x, (np.ndarray, np.generic))
+
+    def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
+        return np.array(to_host(value, dtype), copy=True)
+
+    def assign(self, old: Any, new: Any) -> Any:
+        return np.array(new, copy=True)
+
+    def abstract(self, fn: Any, specs: Any) -> Any:
+        import optree
+
+        arrays = optree.tree_map(
+            lambda s: np.zeros(s[0], numpy_dtype(s[1])), specs, is_leaf=lambda s: isinstance(s, tuple)
+        )
+        return optree.tree_map(lambda a: (tuple(a.shape), dtypes.of(a)), fn(*arrays))
+
+    def no_grad(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext()
+
+
+backend = NumPy()
+from tahr.backends.numpy import math, nn, random  # noqa: E402, F401  (they register themselves on `backend`)

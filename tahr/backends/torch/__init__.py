@@ -1,0 +1,146 @@
+"""PyTorch: eager by default; training steps are plain autograd over the same pure functions."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import optree
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from tahr import dtypes
+from tahr.backends.backend import Backend, numpy_dtype, to_host
+
+DTYPES = {
+    name: getattr(torch, name)
+    for name in (*dtypes.BOOLEANS, *dtypes.INTEGERS, *dtypes.FLOATS, *dtypes.COMPLEXES)
+    if hasattr(torch, name)
+}
+DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
+
+
+class Torch(Backend):
+    """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
+
+    name = "torch"
+    spaces = (torch, torch.linalg, torch.special, torch.fft, F)
+    argument_names = {"axis": "dim", "keepdims": "keepdim"}
+    names = {
+        "equal": "eq",
+        "not_equal": "ne",
+        "power": "pow",
+        "max": "amax",
+        "min": "amin",
+        "mod": "remainder",
+        "bitwise_invert": "bitwise_not",
+        "concatenate": "cat",
+    }
+    numbers = frozenset(
+        "add subtract multiply divide true_divide floor_divide mod power equal not_equal less less_equal greater greater_equal".split()
+    )
+    trains = True
+
+    def tensor(self, x: Any, dtype: str | None = None) -> Any:
+        if isinstance(x, torch.Tensor):
+            wanted = dtype or dtypes.canonical(dtypes.of(x))
+            return x if x.dtype is DTYPES[wanted] else x.to(DTYPES[wanted])
+        if hasattr(x, "handle"):  # a Variable
+            return self.tensor(x.value, dtype)
+        if type(x) in (bool, int, float) and dtype is not None:
+            return torch.tensor(x, dtype=DTYPES[dtype])
+        if isinstance(x, (list, tuple)) and any(isinstance(v, torch.Tensor) for v in x):
+            return self.tensor(torch.stack([self.tensor(v) for v in x]), dtype)
+        return _from_host(to_host(x, dtype))
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        if not isinstance(x, torch.Tensor):
+            return np.asarray(x)
+        x = x.detach().cpu().resolve_conj().resolve_neg()
+        if x.dtype is torch.bfloat16:
+            return x.float().numpy().astype(numpy_dtype("bfloat16"))
+        return x.numpy()
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        wanted = DTYPES[dtypes.canonical(dtype)]
+        return x if x.dtype is wanted else x.to(wanted)
+
+    def is_tensor(self, x: Any) -> bool:
+        return isinstance(x, torch.Tensor)
+
+    def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
+        made = self.tensor(value, dtype).detach().clone()
+        if trainable and made.is_floating_point():
+            made.requires_grad_()
+        return made
+
+    def assign(self, old: Any, new: Any) -> Any:
+        with torch.no_grad():
+            old.copy_(new)
+        return old
+
+    def set_trainable(self, value: Any, trainable: bool) -> None:
+        if value.is_floating_point():
+            value.requires_grad_(trainable)
+
+    def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def run(arrays: list[Any], *rest: Any) -> Any:
+            leaves = [a.detach().requires_grad_() for a in arrays]
+            with torch.enable_grad():
+                value, extra = fn(leaves, *rest)
+            grads = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
+            filled = [torch.zeros_like(a) if g is None else g for a, g in zip(leaves, grads, strict=True)]
+            return (value.detach(), optree.tree_map(_detach, extra)), filled
+
+        return run
+
+    def repeat(self, step: Callable[..., Any], state: Any, batches: Any) -> Any:
+        extra = None
+        for i in range(len(optree.tree_leaves(batches)[0])):
+            state, extra = step(state, optree.tree_map(lambda b: b[i], batches))  # noqa: B023
+        return state, extra
+
+    def stop_gradient(self, x: Any) -> Any:
+        return x.detach()
+
+    def abstract(self, fn: Callable[..., Any], specs: Any) -> Any:
+        from torch._subclasses.fake_tensor import FakeTensorMode
+
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+            arrays = optree.tree_map(
+                lambda s: torch.empty(s[0], dtype=DTYPES[s[1]]), specs, is_leaf=lambda s: isinstance(s, tuple)
+            )
+            return optree.tree_map(lambda t: (tuple(t.shape), dtypes.of(t)), fn(*arrays))
+
+    def no_grad(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.no_grad()
+
+    def synchronize(self, x: Any) -> Any:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        return x
+
+    def devices(self) -> list[str]:
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())] + ["cpu"]
+
+    def device(self, name: str | None) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if name is None else torch.device(name.lower().replace("gpu", "cuda"))
+
+    def seed_all(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+
+def _detach(x: Any) -> Any:
+    return x.detach() if isinstance(x, torch.Tensor) else x
+
+
+def _from_host(array: np.ndarray) -> torch.Tensor:
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.astype("float32")).to(torch.bfloat16)
+    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    return torch.from_numpy(np.asarray(array))
+
+
+backend = Torch()
+from tahr.backends.torch import math, nn, random  # noqa: E402, F401  (they register themselves on `backend`)

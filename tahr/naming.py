@@ -1,0 +1,99 @@
+"""Automatic names (`dense`, `dense_1`, ...) and the scopes that paths are made of."""
+
+import re
+import threading
+from collections import Counter
+from types import TracebackType
+
+__all__ = ["auto_name", "get_uid", "name_scope", "reset_uids", "snake_case"]
+
+_counts: Counter[str] = Counter()
+
+
+class _Scopes(threading.local):
+    stack: tuple[str, ...] = ()
+
+
+_scopes = _Scopes()
+
+
+def snake_case(name: str) -> str:
+    """Return a class name in lower case with underscores between its words.
+
+    >>> naming.snake_case("MaxPooling2D")
+    'max_pooling2d'
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def get_uid(prefix: str = "") -> int:
+    """Return how often a name with this prefix has been asked for, counting from 1.
+
+    >>> first = backend.get_uid("example")
+    >>> backend.get_uid("example") - first
+    1
+    """
+    _counts[prefix] += 1
+    return _counts[prefix]
+
+
+def auto_name(prefix: str) -> str:
+    """Return `prefix` the first time, then `prefix_1`, `prefix_2`, and so on.
+
+    >>> naming.auto_name("never_used_before")
+    'never_used_before'
+    """
+    count = get_uid(prefix) - 1
+    return f"{prefix}_{count}" if count else prefix
+
+
+def reset_uids() -> None:
+    """Let automatic names count from the start again.
+
+    >>> naming.reset_uids()
+    """
+    _counts.clear()
+
+
+class name_scope:  # noqa: N801  (Keras's name)
+    """Put `name/` before the paths of variables made inside a `with` block.
+
+    >>> with keras.name_scope("encoder"):
+    ...     print(keras.Variable([0.0], name="scale").path)
+    encoder/scale
+    """
+
+    def __init__(self, name: str):
+        if not isinstance(name, str) or not name or "/" in name:
+            raise ValueError(f"name_scope: expected a non-empty name without '/'; received {name!r}.")
+        self.name = name
+
+    def __enter__(self) -> "name_scope":
+        self._outer = _scopes.stack
+        _scopes.stack = (*_scopes.stack, self.name)
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _scopes.stack = self._outer
+
+
+class path_scope:  # noqa: N801
+    """Make `path` the whole of the current scope: how a layer builds its weights wherever it is built from."""
+
+    def __init__(self, *path: str):
+        self.path = path
+
+    def __enter__(self) -> "path_scope":
+        self._outer = _scopes.stack
+        _scopes.stack = self.path
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _scopes.stack = self._outer
+
+
+def current_path() -> str:
+    """Return the names of the open scopes, joined by `/`."""
+    return "/".join(_scopes.stack)

@@ -1,0 +1,160 @@
+"""`@op`: one declaration an operation.
+
+The signature, the docstring and the type rule say what the operation is. The body says it in terms of other operations
+(a composition), or is `...` with a shape rule (a primitive, which every backend has to bring).
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tahr import backends, dtypes, symbolic
+from tahr.arithmetic import OPERATIONS
+from tahr.backends.backend import members_of
+from tahr.symbolic import KerasTensor, Operation, any_symbolic
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Op:
+    """A declared operation: callable on arrays of the current backend, on numbers, and on symbols."""
+
+    def __init__(self, fn: Callable[..., Any], rule: dtypes.Rule, shape: Any, arrays: tuple[str, ...], native: bool):
+        self.name = self.__name__ = fn.__name__
+        self.__doc__, self.__module__, self.__wrapped__ = fn.__doc__, fn.__module__, fn
+        self.__qualname__ = fn.__qualname__
+        self.rule, self.shape, self.native = rule, shape, native
+        self.signature = self.__signature__ = inspect.signature(fn)
+        self.parameters = tuple(self.signature.parameters)
+        self.compose = None if _is_primitive(fn) else fn
+        if self.compose is None and shape is None:
+            raise TypeError(f"op {self.name}: a primitive (body `...`) needs a shape rule.")
+        required = [n for n, p in self.signature.parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        promoted = () if rule.enter is None else rule.only or tuple(required)
+        self.promoted = tuple(self.parameters.index(n) for n in promoted)
+        self.tensors = tuple(self.parameters.index(n) for n in (arrays or required * (rule.enter is None)))
+        self.defaults = {n: p.default for n, p in self.signature.parameters.items() if p.default is not p.empty}
+        self._bound: dict[str, Callable[..., Any]] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if any_symbolic(args) or (kwargs and any_symbolic(kwargs.values())):
+            return self.symbolic_call(args, kwargs)
+        backend = backends.current()
+        run = self._bound.get(backend.name)
+        if run is None:
+            run = self._bound[backend.name] = backend.resolve(self)
+        return run(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<tahr operation {self.name}>"
+
+    def __reduce__(self) -> str:
+        return self.name
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """Return one value for each parameter, defaults filled in."""
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}{self.signature}: {error}.") from None
+        bound.apply_defaults()
+        return list(bound.arguments.values())
+
+    def symbolic_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Return symbols for the result and record the call in their history."""
+        outputs = self.infer(*args, **kwargs)
+        if any(x.record_history for x in symbolic.tree.flatten([args, kwargs]) if isinstance(x, KerasTensor)):
+            return symbolic.record(OpCall(self), args, kwargs, outputs)
+        return outputs
+
+    def infer(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbols with the shape and type that the same call on arrays gives."""
+        values = [symbolic.forget(v) for v in self.bind(args, kwargs)]
+        common = None
+        if self.rule.enter is not None and self.promoted:
+            members = [m for i in self.promoted for m in members_of(values[i])]
+            common = self.rule.enter(dtypes.common(members)) if members else None
+            if common is not None:
+                for i in self.promoted:
+                    values[i] = _retype(values[i], common)
+        if self.shape is None:
+            assert self.compose is not None
+            found = self.compose(**dict(zip(self.parameters, values, strict=True)))
+            return found if common is None else _leave(found, self.rule.leave(common))
+        found = self.shape(**dict(zip(self.parameters, values, strict=True)))
+        if isinstance(found, tuple) and all(size is None or isinstance(size, int) for size in found):
+            return KerasTensor(found, self.rule.leave(common) if common else _first_dtype(values), record_history=False)
+        return found
+
+
+def _first_dtype(values: list[Any]) -> str:
+    return next(dtypes.of(v) for v in values if hasattr(v, "dtype"))
+
+
+def _retype(value: Any, dtype: str) -> Any:
+    if isinstance(value, KerasTensor):
+        return value if value.dtype == dtype else KerasTensor(value.shape, dtype, value.sparse, record_history=False)
+    if isinstance(value, (list, tuple)):
+        return type(value)(_retype(v, dtype) for v in value)
+    return value
+
+
+def _leave(found: Any, dtype: str) -> Any:
+    if isinstance(found, KerasTensor) and found.dtype != dtype:
+        return KerasTensor(found.shape, dtype, found.sparse, record_history=False)
+    return found
+
+
+class OpCall(Operation):
+    """An operation as a node of a functional model's graph; each call is one of its own, with its own name."""
+
+    def __init__(self, op: Op, name: str | None = None):
+        super().__init__(name or symbolic.naming.auto_name(op.name))
+        self.op = op
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.op(*args, **kwargs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return self.op.infer(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        return symbolic.record(self, args, kwargs, self.op.infer(*args, **kwargs))
+
+
+def op(
+    rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] = (), native: bool = True
+) -> Callable[[F], F]:
+    """Declare the decorated function as an operation.
+
+    Args:
+        rule: what types array arguments get and what type comes out, from `dtypes`.
+        shape: shape rule: called with all arguments by name, returns the shape of the result, or symbols for several
+            results. A composition needs none.
+        arrays: names of further parameters that are arrays of a type of their own.
+        native: whether a function of this name in the framework may be used.
+    """
+
+    def declare(fn: F) -> F:
+        made = OPERATIONS[fn.__name__] = Op(fn, rule, shape, arrays, native)
+        return made  # type: ignore[return-value]
+
+    return declare
+
+
+def alias(name: str, of: Any) -> Any:
+    """Offer an operation under a second name."""
+    OPERATIONS[name] = of
+    return of
+
+
+def _stub() -> None:
+    """Stand for any function whose body is `...`."""
+    ...
+
+
+def _is_primitive(fn: Callable[..., Any]) -> bool:
+    return fn.__doc__ is not None and fn.__code__.co_code == _stub.__code__.co_code
+
+
+__all__ = ["OPERATIONS", "Op", "OpCall", "alias", "op"]

@@ -1,0 +1,319 @@
+"""`Variable`, the state of layers, metrics and optimizers, and the scopes that change what reading it means."""
+
+import threading
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tahr import backends, dtypes, naming, shapes
+from tahr.arithmetic import Arithmetic
+from tahr.symbolic import KerasTensor
+
+__all__ = ["AutocastScope", "StatelessScope", "SymbolicScope", "Variable"]
+
+_AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+
+
+class _Scopes(threading.local):
+    stateless: "StatelessScope | None" = None
+    autocast: str | None = None
+    symbolic: int = 0
+
+
+_scopes = _Scopes()
+
+
+class StatelessScope:
+    """Inside this scope, reading and assigning variables goes to a mapping instead of the variables.
+
+    It is what turns a model into a pure function: values come in through `state_mapping`, updates are read back with
+    `get_current_value`, and the variables themselves stay as they were.
+
+    Args:
+        state_mapping: pairs of a variable and the value that it has inside.
+        collect_losses: whether losses that layers add are kept in `losses`.
+        initialize_variables: whether variables made inside get their value at once.
+
+    >>> v = keras.Variable(1.0)
+    >>> with keras.StatelessScope(state_mapping=[(v, ops.array(5.0))]) as scope:
+    ...     _ = v.assign(v + 1.0)
+    >>> float(scope.get_current_value(v)), float(v)
+    (6.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        state_mapping: Iterable[tuple["Variable", Any]] | None = None,
+        collect_losses: bool = False,
+        initialize_variables: bool = True,
+    ):
+        self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
+        self.losses: list[Any] = []
+        self.values: dict[int, Any] = {}
+        self.updated: dict[int, Variable] = {}
+        for variable, value in state_mapping or ():
+            if not isinstance(variable, Variable):
+                raise ValueError(f"StatelessScope: expected pairs of a Variable and a value; received {variable!r}.")
+            self.values[id(variable)] = variable.convert(value)
+
+    @property
+    def state_mapping(self) -> dict[int, Any]:
+        return self.values
+
+    def add_loss(self, loss: Any) -> None:
+        """Keep a loss that a layer added."""
+        self.losses.append(loss)
+
+    def add_update(self, update: tuple["Variable", Any]) -> None:
+        """Note the new value of a variable."""
+        variable, value = update
+        self.values[id(variable)] = value
+        self.updated[id(variable)] = variable
+
+    def get_current_value(self, variable: "Variable") -> Any:
+        """Return the value of a variable inside the scope, or None if it is neither mapped nor assigned."""
+        return self.values.get(id(variable))
+
+    def __enter__(self) -> "StatelessScope":
+        self._outer, _scopes.stateless = _scopes.stateless, self
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _scopes.stateless = self._outer
+
+
+def stateless_scope() -> StatelessScope | None:
+    """Return the innermost open `StatelessScope` of this thread, or None."""
+    return _scopes.stateless
+
+
+class SymbolicScope:
+    """Inside this scope, only shapes and types are computed, as when a functional model is built.
+
+    >>> with keras.SymbolicScope():
+    ...     pass
+    """
+
+    def __enter__(self) -> "SymbolicScope":
+        _scopes.symbolic += 1
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _scopes.symbolic -= 1
+
+
+def in_symbolic_scope() -> bool:
+    """Return whether a `SymbolicScope` is open in this thread."""
+    return _scopes.symbolic > 0
+
+
+class AutocastScope:
+    """Inside this scope, floating-point variables that allow it read as `dtype` (None: as they are)."""
+
+    __slots__ = ("_outer", "dtype")
+
+    def __init__(self, dtype: str | None):
+        self.dtype = dtype
+
+    def __enter__(self) -> "AutocastScope":
+        self._outer, _scopes.autocast = _scopes.autocast, self.dtype
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _scopes.autocast = self._outer
+
+
+class Variable(Arithmetic):
+    """An array that layers, metrics and optimizers keep and change.
+
+    Args:
+        initializer: the first value, or a function of `(shape, dtype)` that gives it.
+        shape: needed if `initializer` is a function.
+        dtype: data type name; None takes that of the value, or `floatx` for a function.
+        trainable: whether training changes it.
+        autocast: whether it reads as the compute type of the layer that reads it.
+        aggregation: how replicas combine: `"none"`, `"mean"`, `"sum"` or `"only_first_replica"`.
+        synchronization: kept for Keras's sake.
+        name: last part of its path.
+        layout: how it is laid out over devices, or None.
+
+    >>> v = keras.Variable([1.0, 2.0], name="scale")
+    >>> v.assign_add([1.0, 1.0])
+    [2. 3.]
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+        layout: Any = None,
+        **kwargs: Any,
+    ):
+        if kwargs:
+            raise TypeError(f"Variable: unexpected arguments {sorted(kwargs)}.")
+        if aggregation not in (None, *_AGGREGATIONS):
+            raise ValueError(f"Variable: expected aggregation to be one of {_AGGREGATIONS}; received {aggregation!r}.")
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"Variable: expected a name without '/'; received {name!r}.")
+        self.name = name or naming.auto_name(naming.snake_case(type(self).__name__))
+        scope = naming.current_path()
+        self.path = f"{scope}/{self.name}" if scope else self.name
+        self._trainable = bool(trainable)
+        self.autocast = bool(autocast)
+        self.aggregation = aggregation or "none"
+        self.synchronization = synchronization
+        self.layout = layout
+        self.regularizer: Callable[..., Any] | None = None
+        self.constraint: Callable[..., Any] | None = None
+        self.overwrite_with_gradient = False
+        self.backend = backends.current()
+        self._start(initializer, shape, dtype)
+
+    def _start(self, initializer: Any, shape: Any, dtype: Any) -> None:
+        if callable(initializer) and not hasattr(initializer, "shape"):
+            if shape is None:
+                raise ValueError(f"Variable {self.path}: an initializer function needs `shape`, but shape is None.")
+            self._dtype = dtypes.canonical(dtypes.standardize_dtype(dtype))
+            wanted = shapes.standardize_shape(shape, f"Variable {self.path} shape")
+            if None in wanted:
+                raise ValueError(f"Variable {self.path}: expected a fully known shape; received {wanted}.")
+            value = initializer(wanted, dtype=self._dtype)
+        else:
+            if isinstance(initializer, KerasTensor):
+                raise ValueError(f"Variable {self.path}: expected an array; received the symbol {initializer!r}.")
+            value = initializer.value if isinstance(initializer, Variable) else initializer
+            self._dtype = dtypes.canonical(dtypes.standardize_dtype(dtype) if dtype else dtypes.common([value]))
+            wanted = shapes.standardize_shape(shape, "shape") if shape is not None else None
+        self._value = self.backend.new_variable(value, self._dtype, self._trainable)
+        self._shape = tuple(self._value.shape)
+        if wanted is not None and self._shape != wanted:
+            raise ValueError(f"Variable {self.path}: expected an initial value of shape {wanted}; received {self._shape}.")
+
+    @property
+    def value(self) -> Any:
+        """The backend's own array: inside a `StatelessScope` the mapped one, and in the compute type of the layer."""
+        scope = _scopes.stateless
+        value = self._value if scope is None else scope.values.get(id(self), self._value)
+        autocast = _scopes.autocast
+        if autocast is not None and self.autocast and self._dtype != autocast and dtypes.is_float(self._dtype):
+            return self.backend.cast(value, autocast)
+        return value
+
+    def convert(self, value: Any) -> Any:
+        """Return `value` as an array of this variable's type, after a check of its shape."""
+        if isinstance(value, Variable):
+            value = value.value
+        value = self.backend.cast(self.backend.tensor(value), self._dtype)
+        if tuple(value.shape) != self._shape:
+            raise ValueError(
+                f"Variable {self.path}: expected a value of shape {self._shape}; received shape {tuple(value.shape)}."
+            )
+        return value
+
+    def assign(self, value: Any) -> Any:
+        """Replace the value by one of the same shape and return it.
+
+        Raises:
+            ValueError: if the shapes differ.
+        """
+        value = self.convert(value)
+        scope = _scopes.stateless
+        if scope is not None:
+            scope.add_update((self, value))
+            return value
+        self._value = self.backend.assign(self._value, value)
+        return self._value
+
+    def assign_add(self, value: Any) -> Any:
+        """Add to the value and return the sum."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> Any:
+        """Subtract from the value and return the difference."""
+        return self.assign(self - value)
+
+    def publish(self, value: Any) -> None:
+        """Take `value`, known to have the right shape and type, as this variable's array."""
+        self._value = value
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        self.backend.set_trainable(self._value, self._trainable)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self._shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self._shape))
+
+    @property
+    def dtype(self) -> str:
+        autocast = _scopes.autocast
+        if autocast is not None and self.autocast and dtypes.is_float(self._dtype):
+            return autocast
+        return self._dtype
+
+    @property
+    def handle(self) -> Any:
+        return self.value
+
+    def numpy(self) -> np.ndarray:
+        """Return the value as a NumPy array."""
+        return self.backend.to_numpy(self.value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        found = np.asarray(self.numpy(), dtype=dtype)
+        return found.copy() if copy else found
+
+    def __float__(self) -> float:
+        return float(self.numpy())
+
+    def __int__(self) -> int:
+        return int(self.numpy())
+
+    def __bool__(self) -> bool:
+        raise TypeError(f"Variable {self.path} has no truth value; read it with `.numpy()` first.")
+
+    def __jax_array__(self) -> Any:
+        return self.value
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise TypeError(f"Variable {self.path} is a scalar and has no length.")
+        return self._shape[0]
+
+    def __iter__(self) -> Any:
+        return iter(self.value)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def read(x: Any) -> Any:
+            if isinstance(x, Variable):
+                return x.value
+            return type(x)(read(y) for y in x) if type(x) in (list, tuple) else x
+
+        return func(*(read(a) for a in args), **{k: read(v) for k, v in (kwargs or {}).items()})
+
+    def __repr__(self) -> str:
+        if _scopes.stateless is not None:
+            return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}>"
+        return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}, value={self.numpy()}>"
