@@ -29,7 +29,9 @@ class Op:
         self.compose = None if _is_primitive(fn) else fn
         if self.compose is None and shape is None:
             raise TypeError(f"op {self.name}: a primitive (body `...`) needs a shape rule.")
-        required = [n for n, p in self.signature.parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        required = [
+            n for n, p in self.signature.parameters.items() if p.default is p.empty and p.kind is not p.VAR_KEYWORD
+        ]
         promoted = () if rule.enter is None else rule.only or tuple(required)
         self.promoted = tuple(self.parameters.index(n) for n in promoted)
         self.tensors = tuple(self.parameters.index(n) for n in (arrays or required * (rule.enter is None)))
@@ -106,25 +108,26 @@ def _leave(found: Any, dtype: str) -> Any:
 
 
 class OpCall(Operation):
-    """An operation as a node of a functional model's graph; each call is one of its own, with its own name."""
+    """An operation as a node of a functional model's graph; each call is one of its own, with its own name.
 
-    def __init__(self, op: Op, name: str | None = None):
+    `arguments` are keyword arguments that every call gets, as files written by Keras keep them.
+    """
+
+    def __init__(self, op: Op, name: str | None = None, **arguments: Any):
         super().__init__(name or symbolic.naming.auto_name(op.name))
-        self.op = op
+        self.op, self.arguments = op, arguments
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op(*args, **kwargs)
+        return self.op(*args, **{**self.arguments, **kwargs})
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op.infer(*args, **kwargs)
+        return self.op.infer(*args, **{**self.arguments, **kwargs})
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
-        return symbolic.record(self, args, kwargs, self.op.infer(*args, **kwargs))
+        return symbolic.record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
 
 
-def op(
-    rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] = (), native: bool = True
-) -> Callable[[F], F]:
+def op(rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] = (), native: bool = True) -> Callable[[F], F]:
     """Declare the decorated function as an operation.
 
     Args:
