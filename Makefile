@@ -29,7 +29,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest -q -n 2 -m "not slow and not network"
-	$(BIN)/python tests/house.py
+	$(BIN)/python -m tests.house
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

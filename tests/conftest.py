@@ -1,6 +1,13 @@
 """Settings every test shares; they are in the environment before any backend is loaded."""
 
 import os
+import tempfile
+
+# Nobody's settings or cached files may change what a test sees; workers share the folders of the process that began.
+_HOME = tempfile.TemporaryDirectory(prefix="tahr-tests-")
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["TAHR_HOME"] = os.path.join(_HOME.name, "tahr")
+    os.environ["KERAS_HOME"] = os.path.join(_HOME.name, "keras")
 
 # The suite runs as two worker processes on machines with as few as two cores: frameworks that each start a thread
 # per core would only wait for one another.
@@ -11,7 +18,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import pytest
+import pytest  # noqa: E402
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
