@@ -1,0 +1,99 @@
+"""tahr: Keras, from the first layer to production. `import tahr as keras` runs Keras programs.
+
+Everything is resolved when first used, so importing tahr loads no framework.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_ROOMS = (
+    "activations",
+    "applications",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "naming",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "random",
+    "regularizers",
+    "saving",
+    "tree",
+    "utils",
+)
+_NAMES = {
+    "DTypePolicy": "dtype_policies",
+    "FloatDTypePolicy": "dtype_policies",
+    "Function": "models",
+    "Initializer": "initializers",
+    "Input": "layers",
+    "InputSpec": "layers",
+    "KerasTensor": "symbolic",
+    "Layer": "layers",
+    "Loss": "losses",
+    "Metric": "metrics",
+    "Model": "models",
+    "Operation": "symbolic",
+    "Optimizer": "optimizers",
+    "Regularizer": "regularizers",
+    "Sequential": "models",
+    "StatelessScope": "variables",
+    "SymbolicScope": "variables",
+    "Variable": "variables",
+    "device": "autodiff",
+    "grad": "autodiff",
+    "name_scope": "naming",
+    "value_and_grad": "autodiff",
+}
+
+if TYPE_CHECKING:
+    from tahr.autodiff import device, grad, value_and_grad
+    from tahr.dtype_policies import DTypePolicy, FloatDTypePolicy
+    from tahr.initializers import Initializer
+    from tahr.layers import Input, InputSpec, Layer
+    from tahr.losses import Loss
+    from tahr.metrics import Metric
+    from tahr.models import Function, Model, Sequential
+    from tahr.naming import name_scope
+    from tahr.optimizers import Optimizer
+    from tahr.regularizers import Regularizer
+    from tahr.symbolic import KerasTensor, Operation
+    from tahr.variables import StatelessScope, SymbolicScope, Variable
+
+__all__ = [*_ROOMS, *_NAMES, "version"]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def version() -> str:
+    """Return tahr's version.
+
+    >>> keras.version() == keras.__version__
+    True
+    """
+    return __version__
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        found = getattr(importlib.import_module(f"tahr.{_NAMES[name]}"), name)
+    elif name in _ROOMS:
+        found = importlib.import_module(f"tahr.{name}")
+    else:
+        raise AttributeError(f"module 'tahr' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,18 @@
 """Python's operators for tahr's own array-like objects: symbols and variables."""
 
+import importlib
 from typing import Any
 
-OPERATIONS: dict[str, Any] = {}  # operation name -> callable; filled by the ops room, so nothing here imports it
+
+class _Operations(dict[str, Any]):
+    """Operations by name; each family of the ops room adds its own when it is imported, at the latest when asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        found = getattr(importlib.import_module("tahr.ops"), name)
+        return self.setdefault(name, found)
+
+
+OPERATIONS = _Operations()
 
 _BINARY = {
     "add": "add",

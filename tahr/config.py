@@ -98,6 +98,16 @@ def set_floatx(value: str) -> None:
     if value not in _FLOATS:
         raise ValueError(f"set_floatx: expected one of {', '.join(_FLOATS)}; received {value!r}.")
     _state["floatx"] = value
+    for forget in _type_caches:
+        forget()
+
+
+_type_caches: list[Any] = []
+
+
+def on_floatx_change(forget: Any) -> None:
+    """Note a function to call when the default float type changes, such as one that empties a cache of types."""
+    _type_caches.append(forget)
 
 
 def epsilon() -> float:

@@ -4,6 +4,7 @@ import re
 import threading
 from collections import Counter
 from types import TracebackType
+from typing import Any
 
 __all__ = ["auto_name", "get_uid", "name_scope", "reset_uids", "snake_case"]
 
@@ -11,7 +12,7 @@ _counts: Counter[str] = Counter()
 
 
 class _Scopes(threading.local):
-    stack: tuple[str, ...] = ()
+    stack: tuple[Any, ...] = ()
 
 
 _scopes = _Scopes()
@@ -65,29 +66,17 @@ class name_scope:  # noqa: N801  (Keras's name)
     encoder/scale
     """
 
-    def __init__(self, name: str):
+    __slots__ = ("_outer", "name", "owner")
+
+    def __init__(self, name: str, owner: Any = None):
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"name_scope: expected a non-empty name without '/'; received {name!r}.")
-        self.name = name
+        self.name, self.owner = name, id(owner) if owner is not None else None
 
     def __enter__(self) -> "name_scope":
         self._outer = _scopes.stack
-        _scopes.stack = (*_scopes.stack, self.name)
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _scopes.stack = self._outer
-
-
-class path_scope:  # noqa: N801
-    """Make `path` the whole of the current scope: how a layer builds its weights wherever it is built from."""
-
-    def __init__(self, *path: str):
-        self.path = path
-
-    def __enter__(self) -> "path_scope":
-        self._outer = _scopes.stack
-        _scopes.stack = self.path
+        if self.owner is None or not _scopes.stack or _scopes.stack[-1].owner != self.owner:
+            _scopes.stack = (*_scopes.stack, self)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -96,4 +85,4 @@ class path_scope:  # noqa: N801
 
 def current_path() -> str:
     """Return the names of the open scopes, joined by `/`."""
-    return "/".join(_scopes.stack)
+    return "/".join([scope.name for scope in _scopes.stack])

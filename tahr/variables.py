@@ -166,7 +166,7 @@ class Variable(Arithmetic):
         self.name = name or naming.auto_name(naming.snake_case(type(self).__name__))
         scope = naming.current_path()
         self.path = f"{scope}/{self.name}" if scope else self.name
-        self._trainable = bool(trainable)
+        self._trainable = self.learnable = bool(trainable)  # learnable: trainable unless its layer is frozen
         self.autocast = bool(autocast)
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization

@@ -1,0 +1,91 @@
+"""`Dense`: a matrix product, a bias and an activation."""
+
+from typing import Any
+
+from tahr import activations, constraints, initializers, ops, regularizers
+from tahr.layers.input_spec import InputSpec
+from tahr.layers.layer import Layer
+
+__all__ = ["Dense"]
+
+
+class Dense(Layer):
+    """Return `activation(inputs @ kernel + bias)` over the last axis of the inputs.
+
+    Args:
+        units: size of the last axis of the outputs.
+        activation: name or function; None is the identity.
+        use_bias: whether a bias is added.
+        kernel_initializer: start of the kernel, of shape `(features, units)`.
+        bias_initializer: start of the bias, of shape `(units,)`.
+        kernel_regularizer: function of the kernel that is added to the loss.
+        bias_regularizer: function of the bias that is added to the loss.
+        activity_regularizer: function of the outputs that is added to the loss.
+        kernel_constraint: function applied to the kernel after every update.
+        bias_constraint: function applied to the bias after every update.
+        lora_rank: rank of a trainable low-rank addition to a frozen kernel, or None.
+        lora_alpha: scale of that addition, `lora_alpha / lora_rank`.
+        quantization_config: how the kernel is quantized, or None.
+
+    Input shape: `(batch, ..., features)`. Output shape: `(batch, ..., units)`.
+
+    >>> layer = keras.layers.Dense(2, kernel_initializer="ones")
+    >>> layer(ops.array([[1.0, 2.0, 3.0]]))
+    [[6.0, 6.0]]
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
+            raise ValueError(f"Dense: expected `units` to be a positive whole number; received {units!r}.")
+        self.units, self.use_bias = units, use_bias
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.quantization_config = quantization_config
+        self.input_spec = InputSpec(min_ndim=2)
+        self.supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Make the kernel and the bias for inputs of a known last size."""
+        features = input_shape[-1]
+        if features is None:
+            raise ValueError(f"Dense {self.path!r}: the last axis of the inputs must be known; received {input_shape}.")
+        self.kernel = self.add_weight(
+            (features, self.units), self.kernel_initializer, regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint, name="kernel",
+        )  # fmt: skip
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (self.units,), self.bias_initializer, regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint, name="bias",
+            )  # fmt: skip
+        self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """Compute the outputs."""
+        x = ops.matmul(inputs, self.kernel)
+        if self.bias is not None:
+            x = x + self.bias
+        return self.activation(x)

@@ -1,0 +1,773 @@
+"""`Layer`: state, shapes, masks, types and configuration, so that a layer is its constructor, weights and formula."""
+
+import contextlib
+import functools
+import inspect
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tahr import backends, dtypes, naming, shapes, tree
+from tahr.layers.input_spec import check_input_spec
+from tahr.layers.masks import get_mask, masks_of, set_mask
+from tahr.recording import Recorded
+from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
+from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope
+
+__all__ = ["Layer"]
+
+
+class _Context(threading.local):
+    """What the outermost layer call of this thread decides for the layers inside."""
+
+    training: Any = None
+    depth: int = 0
+
+
+_context = _Context()
+
+
+class Layer(Recorded, Operation):
+    """A callable with weights.
+
+    A subclass defines `__init__` (whose arguments are its config), `call`, and `build(input_shape)` if it has weights of
+    its own; layers kept as attributes, also in lists and dicts, are part of it. Shapes and types of the outputs follow
+    from `call`.
+
+    Args:
+        activity_regularizer: function of the output whose value is added to the loss.
+        trainable: whether training changes its weights.
+        dtype: data type or dtype policy of computations and weights; None takes the global policy.
+        autocast: whether floating-point inputs are cast to the compute type.
+        name: name; None makes one from the class.
+
+    >>> class Scale(keras.layers.Layer):
+    ...     def build(self, input_shape):
+    ...         self.gain = self.add_weight(shape=(input_shape[-1],), initializer="ones")
+    ...
+    ...     def call(self, x):
+    ...         return x * self.gain
+    >>> Scale()(ops.array([[1.0, 2.0]]))
+    [[1.0, 2.0]]
+    """
+
+    _untracked: frozenset[str] = frozenset({"_losses", "_recorded"})
+    _takes_text = False  # whether inputs may be strings, which no backend holds
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        Operation.__init__(self, name)
+        self._legacy_shape = _take_input_shape(type(self).__name__, kwargs)
+        from tahr import dtype_policies, regularizers
+
+        self.activity_regularizer = regularizers.get(activity_regularizer) if activity_regularizer is not None else None
+        self.dtype_policy = dtype_policies.get(dtype)
+        self.autocast = autocast
+        self.built = False
+        self.input_spec: Any = None
+        self.supports_masking = getattr(self, "supports_masking", False)
+        self._trainable = bool(trainable)
+        self._own: list[Variable] = []
+        self._losses: list[Any] = []
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _scoped_build(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    # ---- calling ------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the outputs for inputs: arrays, or symbols to extend a functional model by this layer."""
+        info = _call_info(type(self))
+        symbolic = any_symbolic(args) or (bool(kwargs) and any_symbolic(kwargs.values()))
+        args, kwargs = self._convert(args, kwargs)
+        training, kwargs = self._resolve_training(info, args, kwargs)
+        masks = self._fill_masks(info, args, kwargs)
+        if not self.built:
+            self._build_for(info, args, kwargs)
+        if self.input_spec is not None and args:
+            check_input_spec(self.input_spec, args[0], self)
+        outer, _context.training = _context.training, training
+        _context.depth += 1
+        try:
+            with naming.name_scope(self.name, owner=self), AutocastScope(self._variables_read_as):
+                if symbolic:
+                    outputs = record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+                else:
+                    if _context.depth == 1 and stateless_scope() is None:
+                        self._clear_losses()
+                    outputs = self.call(*args, **kwargs)
+        except Exception as error:
+            _explain(error, self, args)
+            raise
+        finally:
+            _context.training = outer
+            _context.depth -= 1
+        if masks or info.computes_mask:
+            self._pass_masks(args, masks, outputs)
+        if self.activity_regularizer is not None and not symbolic:
+            for x in tree.flatten(outputs):
+                self.add_loss(self.activity_regularizer(x))
+        return outputs
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs: the definition of the layer."""
+        raise NotImplementedError(f"Layer {type(self).__name__} defines no `call(self, inputs)`.")
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbols for the outputs of a call on symbols."""
+        return self(*args, **kwargs)
+
+    def _convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        engine = backends.current()
+        to = self._input_dtype if self.autocast else None
+
+        def convert(x: Any) -> Any:
+            if x is None or isinstance(x, (bool, int, float, str)):
+                return x
+            if isinstance(x, KerasTensor):
+                if to is not None and x.dtype != to and dtypes.is_float(x.dtype):
+                    return _cast(x, to)
+                return x
+            if isinstance(x, np.ndarray):
+                if x.dtype.kind in "OSU" and self._takes_text:
+                    return x
+            elif not engine.is_tensor(x):
+                return x.value if isinstance(x, Variable) and not self._takes_variables else x
+            mask = get_mask(x)
+            name = dtypes.canonical(dtypes.of(x)) if x.dtype != "object" else None
+            new = engine.tensor(x, to if to is not None and dtypes.is_float(name or "") else None)
+            if mask is not None and new is not x:
+                set_mask(new, mask)
+            return new
+
+        def deep(x: Any) -> Any:
+            return tree.map_structure(convert, x) if isinstance(x, (list, tuple, dict)) else convert(x)
+
+        return tuple([deep(a) for a in args]), {k: deep(v) for k, v in kwargs.items()} if kwargs else kwargs
+
+    _takes_variables = False
+
+    def _resolve_training(
+        self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[Any, dict[str, Any]]:
+        """Return the training flag (argument, else that of the layer around, else the default) and the arguments."""
+        if info.training is None:
+            training = kwargs.pop("training", None) if not info.any_keyword else kwargs.get("training")
+            return (training if training is not None else _context.training), kwargs
+        given = kwargs.get("training")
+        if given is None and len(args) > info.training:
+            given = args[info.training]
+        if given is None:
+            given = _context.training if _context.training is not None else info.training_default
+            if given is not None and len(args) <= info.training:
+                kwargs = {**kwargs, "training": given}
+        return given, kwargs
+
+    def _fill_masks(self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Put the masks of the inputs where `call` expects them; return whether the first input carries any."""
+        if not args:
+            return False
+        first = masks_of(args[0])
+        if first is not None and info.mask and kwargs.get("mask") is None and len(args) <= info.mask:
+            kwargs["mask"] = first
+        for i, name in info.masked_arguments:
+            x = args[i] if i < len(args) else kwargs.get(info.parameters[i])
+            if x is not None and kwargs.get(name) is None and (mask := masks_of(x)) is not None:
+                kwargs[name] = mask
+        return first is not None
+
+    def _pass_masks(self, args: tuple[Any, ...], masked: bool, outputs: Any) -> None:
+        previous = masks_of(args[0]) if masked else None
+        if not self.supports_masking:
+            if previous is not None and not _call_info(type(self)).mask:
+                warnings.warn(
+                    f"Layer {self.name!r} ({type(self).__name__}) does not support masks, so the mask of its input ends "
+                    "here. Set `self.supports_masking = True` in its constructor to pass it on.",
+                    stacklevel=3,
+                )
+            return
+        found = self.compute_mask(args[0], previous)
+        flat = tree.flatten(outputs)
+        masks = tree.flatten(found) if found is not None else []
+        if len(masks) == 1 and len(flat) > 1:
+            masks = masks * len(flat)
+        for x, mask in zip(flat, masks, strict=False):
+            if mask is not None and x is not None and get_mask(x) is None:
+                set_mask(x, mask)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Return the mask of the outputs: by default that of the inputs."""
+        return previous_mask
+
+    # ---- building -----------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of a shape; layers whose weights all belong to inner layers need none."""
+        self.built = True
+
+    def _build_for(self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = dict(zip(info.parameters, args, strict=False)) | kwargs
+        known = {f"{name}_shape": _shapes_of(value) for name, value in given.items() if _is_array_like(value)}
+        wanted = _build_parameters(type(self))
+        if len(wanted) == 1 and args:
+            self.build(_shapes_of(args[0]))
+        elif wanted is None:
+            self.build(*[shape for shape in known.values()][:1])
+        else:
+            self.build(**{name: known[name] for name in wanted if name in known})
+        self.built = True
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Return the shapes that `build` was called with, or None."""
+        return self.__dict__.get("_build_shapes")
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build with the shapes that `get_build_config` gave."""
+        if not config:
+            return
+        if "shapes_dict" in config:
+            self.build(**{k: _to_tuples(v) for k, v in config["shapes_dict"].items()})
+        elif "input_shape" in config:
+            self.build(_to_tuples(config["input_shape"]))
+        else:
+            self.build(**{k: _to_tuples(v) for k, v in config.items()})
+        self.built = True
+
+    def add_weight(
+        self,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight of this layer.
+
+        Args:
+            shape: sizes; None or () for a scalar.
+            initializer: name, function of `(shape, dtype)` or initializer object; None is Glorot uniform for floats
+                and zeros for other types.
+            dtype: data type; None takes the layer's variable type.
+            trainable: whether training changes it.
+            autocast: whether it reads as the layer's compute type.
+            regularizer: function of the weight whose value is added to the loss.
+            constraint: function applied to the weight after every update.
+            aggregation: how replicas combine.
+            overwrite_with_gradient: whether an update is the gradient itself.
+            name: last part of its path.
+        """
+        from tahr import constraints, initializers, regularizers
+
+        if isinstance(shape, str):
+            raise TypeError(f"add_weight: the first argument is the shape; received the text {shape!r}. Use name={shape!r}.")
+        shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
+        name_of = dtypes.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
+        if initializer is None:
+            initializer = "glorot_uniform" if dtypes.is_float(name_of) else "zeros"
+        with naming.name_scope(self.name, owner=self), AutocastScope(None):
+            variable = Variable(
+                initializers.get(initializer), shape, name_of, trainable, autocast, aggregation, name=name
+            )
+        variable.regularizer = regularizers.get(regularizer) if regularizer is not None else None
+        variable.constraint = constraints.get(constraint) if constraint is not None else None
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._own.append(variable)
+        return variable
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight; the same as `add_weight`."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name=name)
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse: keep metrics as attributes and update them in `call` or `train_step`."""
+        raise NotImplementedError(
+            "add_metric: set a metric as an attribute (self.mean = keras.metrics.Mean()) and call update_state on it."
+        )
+
+    @property
+    def path(self) -> str:
+        """Names of the layers around this one when it was built, then its own, joined by `/`."""
+        return self.__dict__.get("_path", self.name)
+
+    # ---- losses -------------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar (or several) to what training minimises; call it inside `call`."""
+        for value in tree.flatten(loss):
+            if value is None:
+                continue
+            if getattr(value, "shape", ()) not in ((), None) and tuple(value.shape) != ():
+                raise ValueError(f"{self.path}: add_loss expects scalars; received shape {tuple(value.shape)}.")
+            scope = stateless_scope()
+            if scope is not None:
+                if scope.collect_losses:
+                    scope.add_loss(value)
+            else:
+                self._losses.append(value)
+
+    def _clear_losses(self) -> None:
+        for layer in self._flatten_layers():
+            if layer._losses:
+                layer._losses = []
+
+    @property
+    def losses(self) -> list[Any]:
+        """Scalars added by the last call, then the weight regularizers' values."""
+        scope = stateless_scope()
+        found = list(scope.losses) if scope is not None and scope.collect_losses else []
+        if scope is None:
+            for layer in self._flatten_layers():
+                found += layer._losses
+        with AutocastScope(None):
+            return found + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
+
+    # ---- state --------------------------------------------------------------------------------------------------
+
+    def _parts(self, *kinds: type) -> Iterator[Any]:
+        """Yield the attributes of the given kinds, also inside lists, tuples, sets and dicts, in order."""
+        for name, value in self.__dict__.items():
+            if name not in self._untracked:
+                yield from _search(value, kinds)
+
+    @property
+    def _layers(self) -> list["Layer"]:
+        """The layers directly inside this one, each once."""
+        return _unique(x for x in self._parts(Layer) if x is not self)
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
+        """Return this layer and all inside it, each once, outer ones first."""
+        found: dict[int, Layer] = {id(self): self}
+        stack = list(reversed(self._layers))
+        while stack:
+            layer = stack.pop()
+            if id(layer) not in found:
+                found[id(layer)] = layer
+                if recursive:
+                    stack.extend(reversed(layer._layers))
+        return list(found.values())[0 if include_self else 1 :]
+
+    def _own_variables(self) -> list[Variable]:
+        found = _unique([*self._own, *self._parts(Variable)])
+        return [v for v in found if v.learnable] + [v for v in found if not v.learnable]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All state: weights, then that of random generators, in the order of the layers."""
+        from tahr.random import SeedGenerator
+
+        found: list[Variable] = []
+        for layer in self._flatten_layers():
+            found += layer._own_variables()
+            found += [g.state for g in layer._parts(SeedGenerator)]
+        return _unique(found)
+
+    @property
+    def weights(self) -> list[Variable]:
+        """Trainable and other weights, without the state of random generators and metrics."""
+        return _unique(v for layer in self._flatten_layers() for v in layer._own_variables())
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        return [v for v in self.weights if not v.trainable] if self.trainable else self.weights
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics of this layer and of the layers inside it."""
+        from tahr.metrics import Metric
+
+        return _unique(m for layer in self._flatten_layers() for m in layer._parts(Metric))
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        return [v for m in self.metrics for v in m.variables]
+
+    @property
+    def trainable(self) -> bool:
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        for v in self._own_variables():
+            if v.learnable:
+                v.trainable = bool(value)
+        for layer in self._layers:
+            layer.trainable = bool(value)
+
+    def count_params(self) -> int:
+        """Return the number of values in the weights.
+
+        Raises:
+            ValueError: if the weights do not exist yet.
+        """
+        if not self.built:
+            raise ValueError(
+                f"{self.path}: the number of parameters is unknown before the weights exist. Call the layer on data, or "
+                "`build(input_shape)`."
+            )
+        return sum(v.size for v in self.weights)
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Return the values of the weights as NumPy arrays."""
+        return [np.array(v.numpy()) for v in self.weights]
+
+    def set_weights(self, weights: Any) -> None:
+        """Assign NumPy arrays to the weights, in the order of `weights`.
+
+        Raises:
+            ValueError: if their number or a shape differs; nothing is assigned then.
+        """
+        mine = self.weights
+        if len(mine) != len(weights):
+            raise ValueError(
+                f"{self.path}: set_weights expects {len(mine)} arrays, one for each of "
+                f"{[v.path for v in mine[:8]]}{'...' if len(mine) > 8 else ''}; received {len(weights)}."
+            )
+        for variable, value in zip(mine, weights, strict=True):
+            if tuple(np.shape(value)) != variable.shape:
+                raise ValueError(
+                    f"{self.path}: weight {variable.path} has shape {variable.shape}; received {tuple(np.shape(value))}."
+                )
+        for variable, value in zip(mine, weights, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the values of this layer's own weights into `store` under the keys "0", "1", ..."""
+        for i, v in enumerate(self._own_variables()):
+            store[str(i)] = v.numpy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Take the values of this layer's own weights from `store`.
+
+        Raises:
+            ValueError: if the number of stored values differs.
+        """
+        mine = self._own_variables()
+        if len(store.keys()) != len(mine):
+            hint = "" if self.built else " The layer has not been built: its weights do not exist yet."
+            raise ValueError(f"{self.path}: has {len(mine)} weights; the file holds {len(store.keys())}.{hint}")
+        for i, v in enumerate(mine):
+            v.assign(store[str(i)])
+
+    def stateless_call(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Call the layer as a pure function of its state.
+
+        Args:
+            trainable_variables: values for `self.trainable_variables`.
+            non_trainable_variables: values for `self.non_trainable_variables`.
+            *args: inputs.
+            return_losses: whether the losses added inside are returned as well.
+            **kwargs: further arguments of `call`.
+
+        Returns:
+            `(outputs, new values of non_trainable_variables)`, and the losses if asked for.
+        """
+        mine = self.trainable_variables, self.non_trainable_variables
+        if not self.built:
+            raise ValueError(f"{self.path}: stateless_call needs a built layer; call it once or use `build(input_shape)`.")
+        for variables, values, name in zip(
+            mine, (trainable_variables, non_trainable_variables), ("trainable", "non_trainable"), strict=True
+        ):
+            if len(variables) != len(values):
+                raise ValueError(f"{self.path}: expected {len(variables)} {name}_variables; received {len(values)}.")
+        pairs = [*zip(mine[0], trainable_variables, strict=True), *zip(mine[1], non_trainable_variables, strict=True)]
+        with StatelessScope(state_mapping=pairs, collect_losses=return_losses) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+        states = [scope.get_current_value(v) for v in mine[1]]
+        return (outputs, states, losses) if return_losses else (outputs, states)
+
+    # ---- types --------------------------------------------------------------------------------------------------
+
+    @property
+    def dtype_policy(self) -> Any:
+        """The policy that names the types of computations and weights."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        from tahr import dtype_policies
+
+        policy = dtype_policies.get(value)
+        if isinstance(policy, dtype_policies.DTypePolicyMap):
+            policy = policy[self.path]
+        self._dtype_policy = policy
+        compute, stored = policy.compute_dtype, policy.variable_dtype
+        self._input_dtype = dtypes.canonical(compute) if compute is not None and dtypes.is_float(compute) else None
+        self._variables_read_as = self._input_dtype if compute != stored else None
+
+    @property
+    def dtype(self) -> str:
+        return self.variable_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def input_dtype(self) -> str:
+        return self.compute_dtype
+
+    @property
+    def quantization_mode(self) -> str | None:
+        return self._dtype_policy.quantization_mode
+
+    # ---- shapes -------------------------------------------------------------------------------------------------
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the shape (or structure of shapes) of the outputs for input shapes; it follows from `call`."""
+        dtype = self._input_dtype or self.compute_dtype
+        symbols = [tree.map_shape_structure(lambda s: KerasTensor(s, dtype, record_history=False), a) for a in args]
+        wanted = _build_parameters(type(self))
+        named = {
+            k.removesuffix("_shape"): tree.map_shape_structure(lambda s: KerasTensor(s, dtype, record_history=False), v)
+            for k, v in kwargs.items()
+        }
+        if not self.built and (symbols or named):
+            info = _call_info(type(self))
+            self._build_for(info, tuple(symbols), named) if wanted is None or len(wanted) > 1 else self.build(args[0])
+        outputs = self.compute_output_spec(*symbols, **named)
+        return tree.map_structure(lambda x: tuple(x.shape), outputs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbols for the outputs: what `call` gives for symbols, or for the framework's abstract arrays."""
+        args, kwargs = forget(args), forget(kwargs)
+        if type(self).compute_output_shape is not Layer.compute_output_shape:
+            found = self.compute_output_shape(_shapes_of(args[0]))
+            if tree.is_shape(found):
+                return KerasTensor(found, self.compute_dtype, record_history=False)
+            return tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype, record_history=False), found)
+        with SymbolicScope(), StatelessScope():
+            try:
+                return self.call(*args, **kwargs)
+            except Exception as error:
+                try:
+                    return _abstract_call(self.call, args, kwargs)
+                except Exception:
+                    raise error from None
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor arguments as plain data, ready for JSON."""
+        base = {"name": self.name, "trainable": self.trainable, "dtype": _serialize_policy(self._dtype_policy)}
+        config = {**base, **super().get_config(), **base}
+        for name, usual in (("autocast", True), ("activity_regularizer", None), ("lora_rank", None), ("lora_alpha", None)):
+            if config.get(name, 0) is usual:  # as Keras, whose older versions do not know all of these
+                del config[name]
+        return config
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+class _CallInfo:
+    """What the signature of a `call` method says: where training and masks go."""
+
+    def __init__(self, cls: type):
+        signature = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
+        named = [p for p in signature.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
+        self.parameters = tuple(p.name for p in named)
+        self.any_keyword = any(p.kind is p.VAR_KEYWORD for p in signature.values())
+        self.training = self.parameters.index("training") if "training" in self.parameters else None
+        default = signature["training"].default if self.training is not None else None
+        self.training_default = None if default is inspect.Parameter.empty else default
+        self.mask = self.parameters.index("mask") if "mask" in self.parameters else 0
+        self.masked_arguments = tuple(
+            (i, f"{name}_mask") for i, name in enumerate(self.parameters) if f"{name}_mask" in self.parameters
+        )
+        self.computes_mask = cls.compute_mask is not Layer.compute_mask  # type: ignore[attr-defined]
+
+
+@functools.cache
+def _call_info(cls: type) -> _CallInfo:
+    return _CallInfo(cls)
+
+
+@functools.cache
+def _build_parameters(cls: type) -> tuple[str, ...] | None:
+    """Return the names of `build`'s parameters, or None if it takes any."""
+    parameters = list(inspect.signature(cls.build).parameters.values())[1:]  # type: ignore[attr-defined]
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        return None
+    return tuple(p.name for p in parameters)
+
+
+def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
+    """Make `build` run in the layer's name scope, in full precision, and leave a note of the shapes."""
+
+    @functools.wraps(build)
+    def run(self: Layer, *args: Any, **kwargs: Any) -> None:
+        with naming.name_scope(self.name, owner=self), AutocastScope(None):
+            self._path = naming.current_path()
+            if "_build_shapes" not in self.__dict__:
+                self._build_shapes = _note_shapes(build, args, kwargs)
+            build(self, *args, **kwargs)
+        self.built = True
+
+    return run
+
+
+def _note_shapes(build: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+    names = [name for name in inspect.signature(build).parameters if name != "self"]
+    given = dict(zip(names, args, strict=False)) | kwargs
+    if not given:
+        return None
+    if len(given) == 1:
+        return {"input_shape": next(iter(given.values()))}
+    return {"shapes_dict": given}
+
+
+def _unique(items: Any) -> list[Any]:
+    return list({id(x): x for x in items}.values())
+
+
+def _search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
+    if isinstance(value, kinds):
+        yield value
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for item in value:
+            yield from _search(item, kinds)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _search(item, kinds)
+
+
+def _shapes_of(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_shapes_of(v) for v in value]
+    if isinstance(value, dict):
+        return {k: _shapes_of(v) for k, v in value.items()}
+    return shapes.of(value) if value is not None else None
+
+
+def _is_array_like(value: Any) -> bool:
+    leaves = tree.flatten(value) if isinstance(value, (list, tuple, dict)) else [value]
+    return bool(leaves) and all(hasattr(x, "shape") for x in leaves if x is not None) and any(x is not None for x in leaves)
+
+
+def _to_tuples(shape: Any) -> Any:
+    return tree.map_shape_structure(tuple, shape)
+
+
+def _cast(x: KerasTensor, dtype: str) -> Any:
+    from tahr.arithmetic import OPERATIONS
+
+    mask = get_mask(x)
+    made = OPERATIONS["cast"](x, dtype)
+    if mask is not None:
+        set_mask(made, mask)
+    return made
+
+
+def _serialize_policy(policy: Any) -> Any:
+    from tahr import dtype_policies
+
+    return dtype_policies.serialize(policy)
+
+
+def _take_input_shape(where: str, kwargs: dict[str, Any]) -> Any:
+    """Take Keras 2's ways to say the input shape out of `kwargs`; the shape includes the batch."""
+    shape = None
+    if "input_dim" in kwargs:
+        shape = (None, kwargs.pop("input_dim"))
+    if "input_shape" in kwargs:
+        given = kwargs.pop("input_shape")
+        shape = (kwargs.pop("batch_size", None), *((given,) if isinstance(given, int) else given))
+    for name in ("batch_input_shape", "batch_shape"):
+        if name in kwargs:
+            shape = tuple(kwargs.pop(name))
+    if kwargs:
+        raise TypeError(f"{where}: unexpected arguments {sorted(kwargs)}.")
+    return shape
+
+
+def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:
+    """Add to an error which layer raised it, and on what shapes; only the innermost layer does."""
+    if not getattr(error, "_names_a_layer", False):
+        received = tree.map_structure(lambda x: shapes.of(x) if hasattr(x, "shape") else x, list(args))
+        error.add_note(f"Raised in layer {layer.path!r} ({type(layer).__name__}), called with inputs of shape {received}.")
+        with contextlib.suppress(AttributeError):
+            error._names_a_layer = True  # type: ignore[attr-defined]
+
+
+def _abstract_call(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return symbols for what `call` gives, by the backend's abstract evaluation; unknown sizes are tried twice."""
+    engine = backends.current()
+    symbols = [x for x in tree.flatten([list(args), kwargs]) if isinstance(x, KerasTensor)]
+
+    def evaluate(size: int) -> Any:
+        specs = [(tuple(size if n is None else n for n in x.shape), x.dtype) for x in symbols]
+        structure: list[Any] = []
+
+        def run(*arrays: Any) -> Any:
+            values = iter(arrays)
+
+            def fill(x: Any) -> Any:
+                return next(values) if isinstance(x, KerasTensor) else x
+
+            new_args, new_kwargs = tree.map_structure(fill, [list(args), kwargs])
+            out = call(*new_args, **new_kwargs)
+            structure.append(tree.map_structure(lambda _: 0, out))
+            return tree.flatten(out)
+
+        return engine.abstract(run, specs), structure[-1]
+
+    (one, structure), (two, _) = evaluate(2), evaluate(3)
+    merged = [
+        KerasTensor([m if m == n else None for m, n in zip(a[0], b[0], strict=True)], a[1], record_history=False)
+        for a, b in zip(one, two, strict=True)
+    ]
+    return tree.pack_sequence_as(structure, merged)

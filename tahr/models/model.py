@@ -1,0 +1,421 @@
+"""`Model`: a layer that trains, saves and summarises itself."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tahr import tree
+from tahr.layers.layer import Layer
+from tahr.symbolic import KerasTensor
+
+__all__ = ["Model"]
+
+
+class Model(Layer):
+    """Layers grouped into something that can be trained, saved and served.
+
+    `Model(inputs, outputs)` makes a functional model from symbols; a subclass defines layers in `__init__` and the
+    computation in `call`.
+
+    >>> x = keras.Input((4,))
+    >>> model = keras.Model(x, keras.layers.Dense(2)(x))
+    >>> model.count_params()
+    10
+    """
+
+    _untracked = Layer._untracked | {"_function", "_compiled", "_session", "optimizer", "history", "stop_training"}
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _is_functional(args, kwargs):
+            from tahr.models.functional import Functional
+
+            return Functional.__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        self._function: Any = None
+        self._compiled: Any = None
+        self._session: Any = None
+        self.optimizer: Any = None
+        self.stop_training = False
+        self.history: Any = None
+        if _is_functional(args, kwargs):
+            from tahr.models.functional import initialize
+
+            initialize(self, *args, **kwargs)
+        elif args:
+            raise TypeError(
+                f"{type(self).__name__}: expected symbols as Model(inputs, outputs), or keyword arguments such as name; "
+                f"received {args!r:.100}."
+            )
+        else:
+            super().__init__(**kwargs)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs from the inputs; subclasses define it."""
+        raise NotImplementedError(f"Model {type(self).__name__} defines no `call(self, inputs)`.")
+
+    # ---- layers -------------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside the model."""
+        return self._layers
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return the layer called `name`, or at `index`.
+
+        Raises:
+            ValueError: if there is none such, or not exactly one of the arguments is given.
+        """
+        if (name is None) == (index is None):
+            raise ValueError("get_layer: expected one of `name` and `index`.")
+        if index is not None:
+            if not -len(self.layers) <= index < len(self.layers):
+                raise ValueError(f"get_layer: {self.name} has {len(self.layers)} layers; received index={index}.")
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"get_layer: {self.name} has the layers {[x.name for x in self.layers]}; received {name!r}.")
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[[str], Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Args:
+            line_length: width in characters; None takes that of the terminal.
+            positions: where columns end, as fractions of the width or as characters.
+            print_fn: gets the text instead of the terminal.
+            expand_nested: whether the layers of inner models are shown.
+            show_trainable: whether a column says which layers are trainable.
+            layer_range: names (or regular expressions) of the first and last layers to show.
+        """
+        from tahr.models.summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    # ---- training (see `tahr/trainer`) --------------------------------------------------------------------------
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str | None = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how to train: the optimizer, what to minimise, and what to report.
+
+        Args:
+            optimizer: name or optimizer object.
+            loss: name, function, Loss object, or a structure of these like the outputs (dict by output name, list).
+            loss_weights: numbers the losses are multiplied by, in the same structure.
+            metrics: list of names, functions or Metric objects, or a structure of lists like the outputs.
+            weighted_metrics: metrics that use the sample weights.
+            run_eagerly: whether steps run uncompiled, for debugging.
+            steps_per_execution: least number of steps a dispatch; the trainer may take more.
+            jit_compile: whether steps are compiled; "auto" decides by backend.
+            auto_scale_loss: whether the loss is scaled for float16 policies.
+
+        Raises:
+            ValueError: for an unknown name, with the closest known ones.
+        """
+        from tahr.trainer.compilation import compile_model
+
+        compile_model(self, optimizer, loss, loss_weights, metrics, weighted_metrics, run_eagerly, steps_per_execution,
+                      jit_compile, auto_scale_loss)  # fmt: skip
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> Any:
+        """Train for a number of epochs and return the `History` callback with every epoch's metrics.
+
+        Args:
+            x: inputs: array, list or dict of arrays, pandas frame, generator of batches, `PyDataset`.
+            y: targets in the same forms (None for generators and datasets, which yield `(x, y)`).
+            batch_size: rows a step; 32 if None.
+            epochs: index of the last epoch, counted from 1.
+            verbose: 0 silent, 1 bar, 2 a line an epoch, "auto".
+            callbacks: list of callbacks.
+            validation_split: share of the last rows kept for validation.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a dataset.
+            shuffle: whether rows (or batches, for `PyDataset`) come in a new order each epoch.
+            class_weight: dict of class index to weight.
+            sample_weight: one weight a row.
+            initial_epoch: epochs already done.
+            steps_per_epoch: steps an epoch; needed for endless generators.
+            validation_steps: steps of validation.
+            validation_batch_size: rows a step of validation.
+            validation_freq: validate every so many epochs, or the list of epochs to validate in.
+
+        Raises:
+            ValueError: if the model is not compiled or the data do not fit it; nothing has changed then.
+        """
+        from tahr.trainer.fit import fit
+
+        return fit(self, x=x, y=y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
+                   validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
+                   class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
+                   steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+                   validation_batch_size=validation_batch_size, validation_freq=validation_freq)  # fmt: skip
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the loss and metrics over the data, as a list (or number) or as a dict if `return_dict`."""
+        from tahr.trainer.fit import evaluate
+
+        return evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict, **kwargs)
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """Return the outputs for all rows as NumPy arrays, computed batch by batch. Any thread may call it."""
+        from tahr.trainer.predict import predict
+
+        return predict(self, x, batch_size, verbose, steps, callbacks)
+
+    def train_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Take one training step on one batch and return the loss and metrics so far."""
+        from tahr.trainer.fit import train_on_batch
+
+        return train_on_batch(self, x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """Return the loss and metrics so far after one more batch, without training."""
+        from tahr.trainer.fit import test_on_batch
+
+        return test_on_batch(self, x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """Return the outputs for one batch as NumPy arrays."""
+        from tahr.trainer.predict import predict_on_batch
+
+        return predict_on_batch(self, x)
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """Take one step on a batch: the forward pass, the gradients, the update, the metrics.
+
+        Override it for another algorithm; what is written with `tahr.value_and_grad` and `self.optimizer.apply` runs
+        compiled on every backend.
+        """
+        from tahr.trainer.step import train_step
+
+        return train_step(self, data)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Update the loss and metrics with a batch and return their values."""
+        from tahr.trainer.step import test_step
+
+        return test_step(self, data)
+
+    def predict_step(self, data: Any) -> Any:
+        """Return the outputs for a batch."""
+        from tahr.trainer.step import predict_step
+
+        return predict_step(self, data)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Return the scalar that training minimises: the compiled losses and those that layers added."""
+        from tahr.trainer.step import compute_loss
+
+        return compute_loss(self, y, y_pred, sample_weight)
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Update the compiled metrics with a batch and return the values of all metrics."""
+        from tahr.trainer.step import compute_metrics
+
+        return compute_metrics(self, y, y_pred, sample_weight)
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Return the current value of every metric by name."""
+        from tahr.trainer.step import metrics_result
+
+        return metrics_result(self)
+
+    def reset_metrics(self) -> None:
+        """Set every metric back to its start."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The loss trackers, the compiled metrics, and metrics kept as attributes."""
+        own = super().metrics
+        if self._compiled is None:
+            return own
+        compiled = self._compiled.all_metrics()
+        known = {id(m) for m in compiled}
+        return [*compiled, *(m for m in own if id(m) not in known)]
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """Names of what `evaluate` returns, in its order."""
+        from tahr.trainer.step import metrics_result
+
+        return list(metrics_result(self))
+
+    @property
+    def loss(self) -> Any:
+        """The loss given to `compile`."""
+        return self._compiled.loss if self._compiled is not None else None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `compile` has been called."""
+        return self._compiled is not None
+
+    @property
+    def jit_compile(self) -> Any:
+        return self._compiled.jit_compile if self._compiled is not None else None
+
+    @property
+    def run_eagerly(self) -> bool:
+        return self._compiled.run_eagerly if self._compiled is not None else False
+
+    @run_eagerly.setter
+    def run_eagerly(self, value: bool) -> None:
+        if self._compiled is not None:
+            self._compiled.run_eagerly = bool(value)
+            self._session = None
+
+    # ---- files and configs (see `tahr/saving`) ------------------------------------------------------------------
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Save the model, its compile arguments and optimizer state to a `.keras` (or legacy `.h5`) file."""
+        from tahr.saving import save_model
+
+        save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
+        """Save the weights to a `.weights.h5` file."""
+        from tahr.saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Load weights from a file that `save_weights` or `save` wrote."""
+        from tahr.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """Return the model's configuration as JSON text, to be read by `keras.models.model_from_json`."""
+        from tahr.saving import model_to_json
+
+        return model_to_json(self, **kwargs)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """Return the arguments of `compile` as plain data; empty if it was not called."""
+        return self._compiled.get_config() if self._compiled is not None else {}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with what `get_compile_config` gave, and make the optimizer's state."""
+        from tahr.saving import deserialize_keras_object
+
+        self.compile(**deserialize_keras_object(dict(config)))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Build for the input shapes that `get_build_config` gave."""
+        if config and config.get("input_shape") is not None:
+            super().build_from_config(config)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights by a call on symbols of the given shape (structure of shapes for several inputs)."""
+        if self._function is None and input_shape is not None:
+            symbols = tree.map_shape_structure(lambda s: KerasTensor(tuple(s), record_history=False), input_shape)
+            if type(self).call is not Model.call:
+                self.built = True
+                self.compute_output_spec(symbols)
+        self.built = True
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """Return all state as nested dicts by path: trainable, other, optimizer and metrics variables.
+
+        Args:
+            value_format: `"backend_tensor"` or `"numpy_array"`.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise ValueError(f"value_format: expected 'backend_tensor' or 'numpy_array'; received {value_format!r}.")
+        found: dict[str, Any] = {}
+        for group, variables in self._state_groups():
+            inner = found[group] = {}
+            for v in variables:
+                *parts, last = v.path.split("/")
+                place = inner
+                for part in parts:
+                    place = place.setdefault(part, {})
+                place[last] = v.value if value_format == "backend_tensor" else v.numpy()
+        return found
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Assign state in the form of `get_state_tree`; groups and variables that are absent stay as they are."""
+        for group, variables in self._state_groups():
+            for v in variables:
+                place: Any = state_tree.get(group)
+                for part in v.path.split("/"):
+                    place = place.get(part) if isinstance(place, dict) else None
+                if place is not None:
+                    v.assign(place)
+
+    def _state_groups(self) -> Iterator[tuple[str, list[Any]]]:
+        yield "trainable_variables", self.trainable_variables
+        yield "non_trainable_variables", self.non_trainable_variables
+        yield "optimizer_variables", self.optimizer.variables if self.optimizer is not None else []
+        yield "metrics_variables", self.metrics_variables
+
+
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether constructor arguments are those of a functional model: inputs and outputs."""
+    return (
+        (len(args) >= 2 and len(args) <= 3)
+        or (len(args) == 1 and "outputs" in kwargs)
+        or ("inputs" in kwargs and "outputs" in kwargs)
+    )
