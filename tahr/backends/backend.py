@@ -19,6 +19,7 @@ class Backend:
         argument_names: the framework's name of a parameter where it differs.
         avoid: operations whose namesake in the framework does something else, with the reason.
         numbers: operations whose native function takes Python numbers beside arrays, `"all"` for every one.
+        compute_as: the type to compute in instead of one that the framework has few functions for.
         trains: whether it computes gradients.
     """
 
@@ -28,6 +29,7 @@ class Backend:
     argument_names: dict[str, str] = {}
     avoid: dict[str, str] = {}
     numbers: frozenset[str] | str = frozenset()
+    compute_as: dict[str, str] = {}
     trains = False
 
     def __init__(self) -> None:
@@ -81,55 +83,82 @@ class Backend:
         return call
 
     def resolve(self, op: Any) -> Callable[..., Any]:
-        """Return the function that runs `op` here, with its inputs and result cast by the operation's type rule."""
-        run = self.explain(op)[1]
-        promoted, places = op.promoted, (*op.promoted, *op.tensors)
-        weak = self.numbers == "all" or op.name in self.numbers
-        first = places[0] if places else 0
-        cast, plans, fill = self.cast, {}, _filler(op)
+        """Return the function that runs `op` here, with its inputs and result cast by the operation's type rule.
+
+        What the types of the arguments ask for is found once and kept as a plan: which arguments to change, and how to
+        bring the result to its type. Nothing is kept for symbols and lists, so a kept plan means neither is there.
+        """
+        run, composed = self.explain(op)[1], op.compose
+        places = (*op.promoted, *op.tensors)
+        ours = run is composed or op.name in self.own
+        numbers = op.name in self.numbers if self.numbers != "all" else not ours
+        plans: dict[Any, Any] = {}
+        config.on_floatx_change(plans.clear)
+        fill, key_of, asked = _filler(op), _key_function(places, op), op.asked
+        enter, make_plan = self.enter, self._plan
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if kwargs or len(args) > len(op.parameters):
-                args = fill(args, kwargs)
-            count = len(args)
-            key = tuple([(type(args[i]), getattr(args[i], "dtype", None)) for i in places if i < count])
+            full = fill(args, kwargs) if kwargs else args
+            key = key_of(full)
+            if asked is not None and len(full) > asked:
+                key = (key, full[asked])
             plan = plans.get(key)
             if plan is None:
-                plan, args = self._plan(op, args, places, promoted, weak, first)
-                if not any(kind in (list, tuple) for kind, _ in key):
+                if op.sees_symbols(args, kwargs):
+                    return op.symbolic_call(args, kwargs)
+                plan, keep = make_plan(op, full, places, run is composed, numbers)
+                if keep:
                     plans[key] = plan
-                out = run(*args)
-            elif plan[0]:
-                common, changes = plan[1], plan[0]
-                values = list(args)
-                for i in changes:
-                    values[i] = self.enter(values[i], common if i in promoted else None)
-                out = run(*values)
-            else:
-                out = run(*args)
-            leave = plan[2]
-            return out if leave is None or type(out) in (tuple, list) else cast(out, leave)
+            changes, settle = plan
+            try:
+                if changes:
+                    values = list(full)
+                    for i, dtype in changes:
+                        values[i] = enter(values[i], dtype)
+                    out = run(*values)
+                else:
+                    out = run(*full)
+            except Exception as error:
+                if op.sees_symbols(args, kwargs):
+                    return op.symbolic_call(args, kwargs)
+                if run is composed:
+                    raise
+                clear = op.diagnose(args, kwargs, error)
+                if clear is error:
+                    raise
+                raise clear from error
+            return out if settle is None else settle(out)
 
         return call
 
-    def _plan(
-        self, op: Any, args: tuple[Any, ...], places: Any, promoted: Any, weak: bool, first: int
-    ) -> tuple[tuple[Any, ...], list[Any]]:
-        """Return which arguments must change and to which type, and the arguments changed."""
-        values = list(args)
-        members = [m for i in promoted if i < len(values) for m in members_of(values[i])]
-        common = op.rule.enter(dtypes.common(members)) if members and op.rule.enter is not None else None
+    def _plan(self, op: Any, args: Any, places: tuple[int, ...], composed: bool, numbers: bool) -> tuple[Any, bool]:
+        """Return ((argument, type) pairs to change, function that brings the result to its type), and whether to keep it."""
+        if len(args) < len(op.parameters) - len(op.defaults):
+            op.bind(args, {})  # says what is missing
+        members = [m for i in op.promoted if i < len(args) for m in members_of(args[i])]
+        enter = op.rule.enter(dtypes.common(members)) if members and op.rule.enter is not None else None
+        if op.asked is not None and len(args) > op.asked and args[op.asked] is not None:
+            enter = dtypes.canonical(dtypes.standardize_dtype(args[op.asked]))
+        inner = enter if enter is None or composed or op.rule.name == "moved" else self.compute_as.get(enter, enter)
         changes = []
         for i in places:
-            if i >= len(values) or values[i] is None:
+            if i >= len(args) or args[i] is None:
                 continue
-            if weak and i in promoted and type(values[i]) in (bool, int, float) and (i != first or self.numbers == "all"):
-                continue
-            new = self.enter(values[i], common if i in promoted else None)
-            if new is not values[i]:
-                changes.append(i)
-                values[i] = new
-        return (tuple(changes), common, op.rule.leave(common) if common is not None else None), values
+            promoted = i in op.promoted
+            if numbers and promoted and inner == enter and type(args[i]) in (bool, int, float):
+                if i != places[0] or self.numbers == "all":
+                    continue
+            dtype = inner if promoted else None
+            if self.enter(args[i], dtype) is not args[i]:
+                changes.append((i, dtype))
+        settle = None if enter is None else self.settler(op.rule.leave(enter))
+        keep = all(type(args[i]) not in (list, tuple) for i in places if i < len(args)) and bool(places)
+        return (tuple(changes), settle), keep
+
+    def settler(self, dtype: str) -> Callable[[Any], Any]:
+        """Return a function that casts one result to `dtype` and leaves several as they are."""
+        cast = self.cast
+        return lambda out: out if type(out) in (tuple, list) else cast(out, dtype)
 
     def enter(self, value: Any, dtype: str | None) -> Any:
         """Return an argument as this backend's array, cast to `dtype` if given; lists of arrays member by member."""
@@ -217,6 +246,40 @@ class Backend:
             return contextlib.nullcontext()
         raise ValueError(f"device: the {self.name} backend has {', '.join(self.devices())}; received {name!r}.")
 
+    def compiling(self) -> bool:
+        """Return whether code runs to be compiled, so that what it takes from outside becomes a constant."""
+        return False
+
+    # ---- random draws; `state` is an array of two uint32 ----------------------------------------------------------
+
+    def random_uniform(self, state: Any, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return floats from 0 up to, but not including, 1."""
+        self.refuse("draw random numbers")
+
+    def random_normal(self, state: Any, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return draws from the standard normal distribution."""
+        self.refuse("draw random numbers")
+
+    def random_integers(self, state: Any, shape: tuple[int, ...], minval: Any, maxval: Any, dtype: str) -> Any:
+        """Return integers from `minval` up to, but not including, `maxval`."""
+        self.refuse("draw random numbers")
+
+    def random_gamma(self, state: Any, alpha: Any) -> Any:
+        """Return a draw from the gamma distribution of scale 1 for each shape parameter in `alpha`."""
+        self.refuse("draw random numbers")
+
+    def random_binomial(self, state: Any, counts: Any, probabilities: Any) -> Any:
+        """Return numbers of successes, as floats, for arrays of equal shape."""
+        self.refuse("draw random numbers")
+
+    def random_permutation(self, state: Any, count: int) -> Any:
+        """Return the numbers 0 to `count - 1` in random order."""
+        self.refuse("draw random numbers")
+
+    def random_mask(self, state: Any, shape: tuple[int, ...], probability: Any) -> Any:
+        """Return booleans that hold with the given probability."""
+        self.refuse("draw random numbers")
+
     def seed_all(self, seed: int) -> None:
         """Seed the framework's own global generators, for the sake of native code."""
 
@@ -275,23 +338,49 @@ def numpy_dtype(name: str) -> Any:
     return np.dtype(name)
 
 
+def _key_function(places: tuple[int, ...], op: Any) -> Callable[[Any], Any]:
+    """Return a function from positional arguments to a key of the classes and data types of those at `places`."""
+
+    def many(args: Any) -> Any:
+        return tuple([(type(args[i]), getattr(args[i], "dtype", None)) for i in places if i < len(args)])
+
+    def one(args: Any) -> Any:
+        if not args:
+            return None
+        x = args[0]
+        return type(x), getattr(x, "dtype", None)
+
+    def two(args: Any) -> Any:
+        if len(args) < 2:
+            return None
+        x, y = args[0], args[1]
+        return type(x), getattr(x, "dtype", None), type(y), getattr(y, "dtype", None)
+
+    if any(op.parameters[i] in op.defaults for i in places):
+        return many
+    return {(0,): one, (0, 1): two}.get(places, many)
+
+
+_NOTHING = object()
+
+
 def _filler(op: Any) -> Callable[..., list[Any]]:
     """Return a function that turns positional and keyword arguments into one full positional list."""
-    parameters, defaults = op.parameters, op.defaults
+    places = {name: i for i, name in enumerate(op.parameters)}
+    presets = [op.defaults.get(name, _NOTHING) for name in op.parameters]
+    required = [i for i, value in enumerate(presets) if value is _NOTHING]
 
     def fill(args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        values = list(args)
-        used = 0
-        for name in parameters[len(args) :]:
-            if name in kwargs:
-                values.append(kwargs[name])
-                used += 1
-            elif name in defaults:
-                values.append(defaults[name])
-            else:
-                break
-        if used != len(kwargs) or len(values) != len(parameters):
-            return op.bind(args, kwargs)  # finds what is wrong and says so
+        count = len(args)
+        values = [*args, *presets[count:]]
+        for name, value in kwargs.items():
+            i = places.get(name, -1)
+            if i < count:
+                return op.bind(args, kwargs)  # finds what is wrong and says so
+            values[i] = value
+        for i in required:
+            if values[i] is _NOTHING:
+                return op.bind(args, kwargs)
         return values
 
     return fill

@@ -6,16 +6,18 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.jax.random import Draws
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
 
 
-class Jax(Backend):
+class Jax(Draws, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
@@ -36,6 +38,16 @@ class Jax(Backend):
 
     def cast(self, x: Any, dtype: str) -> Any:
         return x if x.dtype == dtype else x.astype(dtypes.canonical(dtype))
+
+    def settler(self, dtype: str) -> Callable[[Any], Any]:
+        wanted = numpy_dtype(dtypes.canonical(dtype))
+
+        def settle(out: Any) -> Any:
+            if type(out) is tuple or type(out) is list or out.dtype is wanted or out.dtype == wanted:
+                return out
+            return out.astype(wanted)
+
+        return settle
 
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, jax.Array)
@@ -64,6 +76,9 @@ class Jax(Backend):
         )
         return jax.tree.map(lambda s: (tuple(s.shape), dtypes.of(s)), jax.eval_shape(fn, *arrays))
 
+    def compiling(self) -> bool:
+        return isinstance(lax.add(np.uint32(0), np.uint32(0)), jax.core.Tracer)
+
     def synchronize(self, x: Any) -> Any:
         return jax.block_until_ready(x)
 
@@ -85,5 +100,5 @@ def _holds_tracer(x: Any) -> bool:
 
 
 backend = Jax()
-from tahr.backends.jax import math, nn, random  # noqa: E402, F401  (they register themselves on `backend`)
+from tahr.backends.jax import math, nn  # noqa: E402, F401  (they register themselves on `backend`)
 

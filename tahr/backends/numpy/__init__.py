@@ -1,20 +1,23 @@
 """NumPy: runs everything, trains nothing; the reference for the other backends."""
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.numpy.random import Draws
 
 
-class NumPy(Backend):
+class NumPy(Draws, Backend):
     """Operations are NumPy functions; compositions do the rest."""
 
     name = "numpy"
     spaces = (np, np.linalg, np.fft)
     numbers = "all"
+    compute_as = {"bfloat16": "float32", "float16": "float32"}
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
         if isinstance(x, (np.ndarray, np.generic)):
@@ -28,6 +31,16 @@ class NumPy(Backend):
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = dtypes.canonical(dtype)
         return x if isinstance(x, np.ndarray) and dtypes.of(x) == wanted else np.asarray(x).astype(numpy_dtype(wanted))
+
+    def settler(self, dtype: str) -> Callable[[Any], Any]:
+        wanted = numpy_dtype(dtypes.canonical(dtype))
+
+        def settle(out: Any) -> Any:
+            if type(out) is tuple or type(out) is list or (type(out) is np.ndarray and out.dtype is wanted):
+                return out
+            return np.asarray(out).astype(wanted, copy=False)
+
+        return settle
 
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, (np.ndarray, np.generic))
@@ -51,4 +64,4 @@ class NumPy(Backend):
 
 
 backend = NumPy()
-from tahr.backends.numpy import math, nn, random  # noqa: E402, F401  (they register themselves on `backend`)
+from tahr.backends.numpy import math, nn  # noqa: E402, F401  (they register themselves on `backend`)

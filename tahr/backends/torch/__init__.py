@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.torch.random import Draws
 
 DTYPES = {
     name: getattr(torch, name)
@@ -20,7 +21,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Backend):
+class Torch(Draws, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
@@ -39,6 +40,7 @@ class Torch(Backend):
     numbers = frozenset(
         "add subtract multiply divide true_divide floor_divide mod power equal not_equal less less_equal greater greater_equal".split()
     )
+    compute_as = {"uint16": "int32", "uint32": "int64"}
     trains = True
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
@@ -64,6 +66,16 @@ class Torch(Backend):
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = DTYPES[dtypes.canonical(dtype)]
         return x if x.dtype is wanted else x.to(wanted)
+
+    def settler(self, dtype: str) -> Callable[[Any], Any]:
+        wanted = DTYPES[dtypes.canonical(dtype)]
+
+        def settle(out: Any) -> Any:
+            if type(out) is tuple or type(out) is list or out.dtype is wanted:
+                return out
+            return out.to(wanted)
+
+        return settle
 
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, torch.Tensor)
@@ -115,6 +127,9 @@ class Torch(Backend):
     def no_grad(self) -> contextlib.AbstractContextManager[Any]:
         return torch.no_grad()
 
+    def compiling(self) -> bool:
+        return torch.compiler.is_compiling()
+
     def synchronize(self, x: Any) -> Any:
         if torch.cuda.is_available():
             torch.cuda.synchronize()
@@ -143,4 +158,4 @@ def _from_host(array: np.ndarray) -> torch.Tensor:
 
 
 backend = Torch()
-from tahr.backends.torch import math, nn, random  # noqa: E402, F401  (they register themselves on `backend`)
+from tahr.backends.torch import math, nn  # noqa: E402, F401  (they register themselves on `backend`)
