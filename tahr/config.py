@@ -9,7 +9,10 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tahr.dtype_policies.policy import dtype_policy, set_dtype_policy
 
 BACKENDS = ("jax", "torch", "tensorflow", "numpy")
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
@@ -19,6 +22,7 @@ __all__ = [
     "disable_flash_attention",
     "disable_interactive_logging",
     "disable_traceback_filtering",
+    "dtype_policy",
     "enable_flash_attention",
     "enable_interactive_logging",
     "enable_traceback_filtering",
@@ -32,6 +36,7 @@ __all__ = [
     "max_epochs",
     "max_steps_per_epoch",
     "set_backend",
+    "set_dtype_policy",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
@@ -339,6 +344,14 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     >>> config.set_max_steps_per_epoch(None)
     """
     _state["max_steps_per_epoch"] = max_steps_per_epoch
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("dtype_policy", "set_dtype_policy"):
+        raise AttributeError(f"tahr.config has no {name!r}.")
+    from tahr.dtype_policies import policy  # policies are built on settings, so not before they are asked for
+
+    return getattr(policy, name)
 
 
 _settings = _read_settings()

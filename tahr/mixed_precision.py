@@ -1,0 +1,30 @@
+"""Mixed precision under the names that Keras has for it."""
+
+from typing import TYPE_CHECKING, Any
+
+from tahr.dtype_policies import DTypePolicy, dtype_policy, set_dtype_policy
+
+if TYPE_CHECKING:
+    from tahr.optimizers import LossScaleOptimizer
+
+Policy = DTypePolicy
+global_policy = dtype_policy
+set_global_policy = set_dtype_policy
+
+__all__ = [
+    "DTypePolicy",
+    "LossScaleOptimizer",
+    "Policy",
+    "dtype_policy",
+    "global_policy",
+    "set_dtype_policy",
+    "set_global_policy",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LossScaleOptimizer":
+        from tahr.optimizers import LossScaleOptimizer
+
+        return LossScaleOptimizer
+    raise AttributeError(f"tahr.mixed_precision has no {name!r}; it has {', '.join(__all__)}.")
