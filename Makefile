@@ -9,7 +9,7 @@ help:
 	@echo "make demo             train, evaluate, save, reload and predict on real data"
 	@echo "make test             the whole test suite on every backend"
 	@echo "make check            formatting, lint, types, house rules, fast tests, yardsticks"
-	@echo "make bench            speed against the frameworks themselves and against Keras"
+	@echo "make bench [only=NAME] speed against the frameworks themselves and against Keras"
 	@echo "make explain op=NAME  who runs an operation on which backend"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -32,7 +32,7 @@ check: $(STAMP)
 	$(BIN)/python -m tests.house
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python benchmarks/run.py $(if $(only),--only $(only))
 
 explain: $(STAMP)
 	@test -n "$(op)" || { echo "usage: make explain op=NAME, for instance: make explain op=sinc"; exit 2; }

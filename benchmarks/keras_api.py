@@ -1,0 +1,51 @@
+"""The workloads in the Keras API, written once: the module is `keras` or `tahr`."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+from workloads.base import LEARNING_RATE, Repeated, Task
+
+LOSSES = {"binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
+
+
+class Fit(Repeated):
+    """Epochs of `fit` on NumPy arrays with verbose=0, everything else left at its default."""
+
+    def __init__(self, task: Task, module: str) -> None:
+        self.task, self.module = task, module
+        self.x, self.y = task.data()
+        self.steps = len(self.x) // task.batch_size
+        self.keras = importlib.import_module(module)
+
+    def build(self) -> None:
+        optimizer = self.keras.optimizers.Adam(LEARNING_RATE)
+        self.model = self.task.keras_model(self.keras)
+        self.model.compile(optimizer=optimizer, loss=LOSSES[self.task.loss], metrics=["accuracy"])
+
+    def units(self, count: int) -> None:
+        history = self.model.fit(self.x, self.y, batch_size=self.task.batch_size, epochs=count, verbose=0)
+        self.logs = {name: float(values[-1]) for name, values in history.history.items()}
+
+    def facts(self) -> dict[str, Any]:
+        return {"parameters": self.model.count_params(), **self.logs}
+
+
+class Predict(Repeated):
+    """Bundles of `predict(x, verbose=0)` calls."""
+
+    def __init__(self, task: Task, module: str, rows: int, calls: int) -> None:
+        self.task, self.module, self.steps = task, module, calls
+        self.x = task.data()[0][:rows]
+        self.keras = importlib.import_module(module)
+
+    def build(self) -> None:
+        self.model = self.task.keras_model(self.keras)
+
+    def units(self, count: int) -> None:
+        predict, x = self.model.predict, self.x
+        for _ in range(count * self.steps):
+            self.output = predict(x, verbose=0)
+
+    def facts(self) -> dict[str, Any]:
+        return {"parameters": self.model.count_params(), "shape": list(np.shape(self.output))}

@@ -1,0 +1,73 @@
+"""The same training and prediction written by hand on eager torch, as its tutorials do it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+from workloads.base import LEARNING_RATE, Repeated, Task
+
+
+class Training(Repeated):
+    """Epochs over data held as tensors, shuffled by index; metrics are summed on the device, read once an epoch."""
+
+    def __init__(self, task: Task, fused: bool) -> None:
+        self.task, self.fused = task, fused
+        x, y = task.data()
+        self.steps = len(x) // task.batch_size
+        self.x, self.y = torch.from_numpy(np.ascontiguousarray(task.torch_layout(x))), torch.from_numpy(y)
+        self.y = self.y if task.loss == "binary" else self.y.long()
+
+    def build(self) -> None:
+        self.network = self.task.torch_network()
+        # fused=None leaves the choice to torch, which is what most scripts do.
+        options = {"fused": True} if self.fused else {}
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, **options)
+
+    def units(self, count: int) -> None:
+        size, rows = self.task.batch_size, self.steps * self.task.batch_size
+        for _ in range(count):
+            loss_sum, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+            for index in torch.randperm(len(self.x))[:rows].split(size):
+                logits, labels = self.network(self.x[index]), self.y[index]
+                self.optimizer.zero_grad()
+                loss, hit = self._loss_and_hits(logits, labels)
+                loss.backward()
+                self.optimizer.step()
+                loss_sum += loss.detach()
+                hits += hit
+            self.logs = {"loss": loss_sum.item() / self.steps, "accuracy": hits.item() / rows}
+
+    def _loss_and_hits(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.task.loss == "binary":
+            logits = logits[:, 0]
+            loss = functional.binary_cross_entropy_with_logits(logits, labels)
+            return loss, ((logits.detach() > 0) == (labels > 0.5)).sum()
+        return functional.cross_entropy(logits, labels), (logits.detach().argmax(-1) == labels).sum()
+
+    def facts(self) -> dict[str, Any]:
+        return {"parameters": sum(p.numel() for p in self.network.parameters()), **self.logs}
+
+
+class Predict(Repeated):
+    """Calls of the network in inference mode, from a NumPy array to a NumPy array, in batches."""
+
+    def __init__(self, task: Task, batch_size: int | None, rows: int, calls: int) -> None:
+        self.task, self.steps = task, calls
+        self.x = np.ascontiguousarray(task.torch_layout(task.data()[0][:rows]))
+        self.batch_size = batch_size or rows
+
+    def build(self) -> None:
+        self.network = self.task.torch_network().eval()
+        self.final = torch.sigmoid if self.task.loss == "binary" else lambda logits: functional.softmax(logits, dim=-1)
+
+    def units(self, count: int) -> None:
+        with torch.inference_mode():
+            for _ in range(count * self.steps):
+                batches = torch.from_numpy(self.x).split(self.batch_size)
+                parts = [self.final(self.network(batch)) for batch in batches]
+                self.output = (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
+
+    def facts(self) -> dict[str, Any]:
+        parameters = sum(p.numel() for p in self.network.parameters())
+        return {"parameters": parameters, "shape": list(self.output.shape)}
