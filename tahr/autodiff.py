@@ -66,10 +66,10 @@ def _scope_inside() -> StatelessScope:
     from tahr.variables import stateless_scope
 
     outer = stateless_scope()
-    inner = StatelessScope(collect_losses=outer is not None and outer.collect_losses)
+    inner = StatelessScope(collect_losses=True)
     if outer is not None:
         inner.values.update(outer.values)
-        inner.losses = outer.losses
+        inner.losses = list(outer.losses)
     return inner
 
 

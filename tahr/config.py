@@ -55,7 +55,7 @@ def keras_home() -> Path:
     return Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
 
 
-def _read_settings() -> dict[str, Any]:
+def _read_settings() -> tuple[dict[str, Any], Path]:
     for path in (home() / "tahr.json", keras_home() / "keras.json"):
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
@@ -65,9 +65,9 @@ def _read_settings() -> dict[str, Any]:
             print(f"tahr: ignoring the settings file {path}: {error}", file=sys.stderr)
             continue
         if isinstance(found, dict):
-            return found
+            return found, path
         print(f"tahr: ignoring the settings file {path}: expected a JSON object", file=sys.stderr)
-    return {}
+    return {}, Path("none")
 
 
 _state: dict[str, Any] = {
@@ -209,15 +209,23 @@ def _choose_backend() -> str:
     for source in ("TAHR_BACKEND", "KERAS_BACKEND"):
         if name := os.environ.get(source):
             return _check_backend(name, source)
-    if name := _settings.get("backend"):
-        return _check_backend(name, "the settings file")
-    return next(name for name in BACKENDS if importlib.util.find_spec(name))
+    name = _settings.get("backend")
+    if name and (_settings_file.name == "tahr.json" or _is_available(name)):
+        return _check_backend(name, str(_settings_file))
+    return next(name for name in BACKENDS if _is_available(name))  # Keras writes its file by itself, so it may not fit
+
+
+def _is_available(name: str) -> bool:
+    written = (Path(__file__).parent / "backends" / name).is_dir()
+    return name in BACKENDS and written and importlib.util.find_spec(name) is not None
 
 
 def _check_backend(name: str, source: str) -> str:
     if name not in BACKENDS:
         raise ValueError(f"{source}: expected a backend of {', '.join(BACKENDS)}; received {name!r}.")
-    if importlib.util.find_spec(name) is None:
+    if not _is_available(name):
+        if importlib.util.find_spec(name) is not None:
+            raise ImportError(f"{source} asks for the {name} backend, which this version of tahr does not have yet.")
         raise ImportError(
             f"{source} asks for the {name} backend, but {name} is not installed. "
             f"Install it with: pip install 'tahr[{name}]'"
@@ -354,7 +362,7 @@ def __getattr__(name: str) -> Any:
     return getattr(policy, name)
 
 
-_settings = _read_settings()
+_settings, _settings_file = _read_settings()
 for _name, _set in (("floatx", set_floatx), ("epsilon", set_epsilon), ("image_data_format", set_image_data_format)):
     if _name in _settings:
         _set(_settings[_name])

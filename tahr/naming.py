@@ -6,7 +6,7 @@ from collections import Counter
 from types import TracebackType
 from typing import Any
 
-__all__ = ["auto_name", "get_uid", "name_scope", "reset_uids", "snake_case"]
+__all__ = ["auto_name", "get_uid", "name_scope", "path_scope", "reset_uids", "snake_case"]
 
 _counts: Counter[str] = Counter()
 
@@ -81,6 +81,22 @@ class name_scope:  # noqa: N801  (Keras's name)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _scopes.stack = self._outer
+
+
+class path_scope(name_scope):  # noqa: N801
+    """Make `name` the whole of the current path, whatever scopes are open.
+
+    >>> with keras.name_scope("model"), naming.path_scope("mean"):
+    ...     print(keras.Variable(0.0, name="total").path)
+    mean/total
+    """
+
+    __slots__ = ()
+
+    def __enter__(self) -> "path_scope":
+        self._outer = _scopes.stack
+        _scopes.stack = (self,)
+        return self
 
 
 def current_path() -> str:

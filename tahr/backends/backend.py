@@ -186,6 +186,14 @@ class Backend:
         """Return whether `x` is this backend's own array."""
         raise NotImplementedError
 
+    def index_key(self, key: Any) -> Any:
+        """Return an index as the framework takes it: lists and variables in it become arrays."""
+        parts = key if isinstance(key, tuple) else (key,)
+        if all(type(p) in (int, slice, type(None), type(Ellipsis)) for p in parts):
+            return key
+        made = tuple(self.tensor(p) if isinstance(p, list) or hasattr(p, "shape") else p for p in parts)
+        return made if isinstance(key, tuple) else made[0]
+
     # ---- variables ----------------------------------------------------------------------------------------------
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
@@ -212,13 +220,42 @@ class Backend:
         """Return a function of (list of arrays, *rest) giving ((value, extra), gradients) of `fn -> (value, extra)`."""
         self.refuse("compute gradients")
 
+    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
+        """Return (value, derivative in the direction `tangents`), and what `fn` returns besides if `has_aux`."""
+        self.refuse("compute gradients")
+
+    def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `fn -> (value, function from the gradient of value to those of the arguments)` made to use the latter."""
+        return lambda *arrays: fn(*arrays)[0]
+
+    def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `fn` made to compute its inner values again for the gradient instead of keeping them."""
+        return fn
+
     def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
         """Return `fn` compiled; the arguments at `donate` may be overwritten."""
         return fn
 
-    def repeat(self, step: Callable[..., Any], state: Any, batches: Any) -> Any:
-        """Return `(state, last extra)` after `state, extra = step(state, batch)` for each batch along axis 0."""
-        self.refuse("train")
+    def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
+        """Return `(state, last extra)` after `state, extra = step(i, state)` for every i from `start` up to `stop`."""
+        extra = None
+        for i in range(int(start), int(stop)):
+            state, extra = step(i, state)
+        return state, extra
+
+    def scalars(self, numbers: tuple[int, ...]) -> tuple[Any, ...]:
+        """Return whole numbers in the form that compiled functions take as arguments of changing value."""
+        return numbers
+
+    def rows(self, array: Any, order: Any, start: Any, size: int) -> Any:
+        """Return `array[order[start : start + size]]`, or `array[start : start + size]` if `order` is None."""
+        part = slice(int(start), int(start) + size)
+        return array[part if order is None else order[part]]
+
+    def publish(self, variables: Any, values: Any) -> None:
+        """Let variables take the values that a dispatch returned."""
+        for variable, value in zip(variables, values, strict=True):
+            variable.publish(value)
 
     def stop_gradient(self, x: Any) -> Any:
         """Return `x` as a constant for gradients."""

@@ -163,15 +163,15 @@ def match_structure(struct: Any, symbols: list[KerasTensor], given: Any, where: 
             return tree.flatten({k: given[k] for k in struct})
         missing = [n for n in names if n not in given]
         if missing:
-            raise ValueError(f"{where}: the inputs lack {missing}; expected {names}, received {sorted(map(str, given))}.")
+            raise ValueError(
+                f"{where}: the inputs lack {missing}; expected {names}, received {sorted(map(str, given))}."
+            )
         return [given[n] for n in names]
     flat = tree.flatten(given)
     if isinstance(struct, dict):
         flat = _reorder_positional(struct, flat) if isinstance(given, (list, tuple)) else flat
     if len(flat) != len(symbols):
-        raise ValueError(
-            f"{where}: expected {len(symbols)} inputs {[x.name for x in symbols]}; received {len(flat)}."
-        )
+        raise ValueError(f"{where}: expected {len(symbols)} inputs {[x.name for x in symbols]}; received {len(flat)}.")
     return flat
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from tahr import tree
 from tahr.layers.input_layer import Input, InputLayer
 from tahr.layers.layer import Layer
-from tahr.models.functional import Functional, run
 from tahr.models.function import Function
+from tahr.models.functional import Functional, run
 from tahr.models.model import Model
 from tahr.symbolic import KerasTensor, SymbolicValueError
 
@@ -145,7 +145,9 @@ class Sequential(Model):
 
     def _graph(self, what: str) -> Function:
         if self._function is None:
-            raise AttributeError(f"Sequential {self.name!r} is not built yet, so it has no {what}. Start it with an Input.")
+            raise AttributeError(
+                f"Sequential {self.name!r} is not built yet, so it has no {what}. Start it with an Input."
+            )
         return self._function
 
     @property

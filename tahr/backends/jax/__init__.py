@@ -53,19 +53,49 @@ class Jax(Draws, Backend):
         return isinstance(x, jax.Array)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
-        if isinstance(value, jax.Array):
-            return jnp.array(value, dtype=dtype, copy=True)
-        return jnp.array(to_host(value, dtype), dtype=numpy_dtype(dtype), copy=True)
+        with jax.ensure_compile_time_eval():
+            if isinstance(value, jax.Array):
+                return jnp.array(value, dtype=dtype, copy=True)
+            return jnp.array(to_host(value, dtype), dtype=numpy_dtype(dtype), copy=True)
+
+    def assign(self, old: Any, new: Any) -> Any:
+        # a buffer of its own: training donates those of variables, which would take a shared one from its other holder
+        return new if isinstance(new, jax.core.Tracer) else jnp.array(new, copy=True)
 
     def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return jax.value_and_grad(fn, has_aux=True)
 
+    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
+        return jax.jvp(fn, primals, tangents, has_aux=has_aux)
+
+    def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.custom_gradient(fn)
+
+    def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return jax.checkpoint(fn)
+
     def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
         return jax.jit(fn, donate_argnums=donate)
 
-    def repeat(self, step: Callable[..., Any], state: Any, batches: Any) -> Any:
-        state, extras = lax.scan(step, state, batches)
-        return state, jax.tree.map(lambda e: e[-1], extras)
+    def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
+        if isinstance(start, int) and isinstance(stop, int):  # run eagerly
+            return super().repeat(step, state, start, stop)
+        shapes = jax.eval_shape(lambda i, s: step(i, s)[1], start, state)
+        extra = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+
+        def body(i: Any, carry: Any) -> Any:
+            return step(i, carry[0])
+
+        return lax.fori_loop(start, stop, body, (state, extra))
+
+    def scalars(self, numbers: tuple[int, ...]) -> tuple[Any, ...]:
+        return tuple([np.int32(n) for n in numbers])
+
+    def rows(self, array: Any, order: Any, start: Any, size: int) -> Any:
+        if order is None:
+            return lax.dynamic_slice_in_dim(array, start, size)
+        picked = lax.dynamic_slice_in_dim(order, start, size)
+        return jnp.take(array, picked, axis=0, mode="clip", unique_indices=True)
 
     def stop_gradient(self, x: Any) -> Any:
         return lax.stop_gradient(x)

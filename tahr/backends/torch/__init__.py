@@ -106,11 +106,11 @@ class Torch(Draws, Backend):
 
         return run
 
-    def repeat(self, step: Callable[..., Any], state: Any, batches: Any) -> Any:
-        extra = None
-        for i in range(len(optree.tree_leaves(batches)[0])):
-            state, extra = step(state, optree.tree_map(lambda b: b[i], batches))  # noqa: B023
-        return state, extra
+    def publish(self, variables: Any, values: Any) -> None:
+        pairs = [(v._value, x) for v, x in zip(variables, values, strict=True) if x is not v._value]
+        if pairs:  # into the same tensors, which optimizers and users of torch's own may hold
+            with torch.no_grad():
+                torch._foreach_copy_([old for old, _ in pairs], [new for _, new in pairs])
 
     def stop_gradient(self, x: Any) -> Any:
         return x.detach()

@@ -1,0 +1,257 @@
+"""`fit` and `evaluate`, said once: an epoch is a feed of chunks, a chunk is one dispatch."""
+
+from typing import Any
+
+from tahr.callbacks import CallbackList
+
+from tahr import backends, config, tree
+from tahr.random import host_seed
+from tahr.trainer.prepare import prepare, require_compiled
+from tahr.trainer.session import Session, to_numbers
+from tahr.trainer.sources import Chunk, Source
+from tahr.trainer.sources.make import make_source, split_validation, weigh_classes
+from tahr.trainer.step import unpack
+
+__all__ = ["evaluate", "fit", "test_on_batch", "train_on_batch"]
+
+
+def fit(
+    model: Any,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    epochs: int,
+    verbose: Any,
+    callbacks: Any,
+    validation_split: float,
+    validation_data: Any,
+    shuffle: bool,
+    class_weight: Any,
+    sample_weight: Any,
+    initial_epoch: int,
+    steps_per_epoch: int | None,
+    validation_steps: int | None,
+    validation_batch_size: int | None,
+    validation_freq: Any,
+) -> Any:
+    """Train, see `Model.fit`."""
+    require_compiled(model, "fit")
+    _require_training(model)
+    if validation_split and validation_data is None:
+        (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
+    seed = host_seed()
+    source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, _limit(steps_per_epoch), seed)
+    validation = _validation_source(validation_data, validation_batch_size or batch_size, validation_steps)
+    session = prepare(model, source, source.first_batch(), training=True)
+    if validation is not None:
+        prepare(model, validation, validation.first_batch(), training=False)
+    epochs = min(epochs, config.max_epochs() or epochs)
+    listeners = _listeners(callbacks, model, verbose, epochs, source.steps)
+    _check_monitors(model, session, listeners, validation is not None)
+    session.settle()
+    model.stop_training = False
+    listeners.on_train_begin()
+    logs: dict[str, Any] = {}
+    try:
+        for epoch in range(initial_epoch, epochs):
+            listeners.on_epoch_begin(epoch)
+            logs = _run_epoch(model, session, source, epoch, listeners)
+            if validation is not None and _is_due(validation_freq, epoch):
+                found = _run_evaluation(model, session, validation, epoch, listeners)
+                logs.update({f"val_{name}": value for name, value in found.items()})
+            listeners.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        if getattr(model.optimizer, "use_ema", False) or hasattr(model.optimizer, "inner_optimizer"):
+            model.optimizer.finalize_variable_values(model.trainable_weights)
+    finally:
+        source.close()
+    listeners.on_train_end(logs)
+    return model.history
+
+
+def _require_training(model: Any) -> None:
+    engine = backends.current()
+    if not engine.trains:
+        engine.refuse("train: it computes no gradients")
+
+
+def _limit(steps: int | None) -> int | None:
+    most = config.max_steps_per_epoch()
+    if steps is None:
+        return most
+    if not isinstance(steps, int) or steps < 1:
+        raise ValueError(f"steps_per_epoch: expected a whole number >= 1; received {steps!r}.")
+    return min(steps, most or steps)
+
+
+def _validation_source(data: Any, batch_size: int | None, steps: int | None) -> Source | None:
+    if data is None:
+        return None
+    if isinstance(data, (tuple, list)):
+        x, y, sample_weight = unpack(data)
+        return make_source(x, y, sample_weight, batch_size, steps=steps, what="validation_data")
+    return make_source(data, steps=steps, what="validation_data")
+
+
+def _listeners(callbacks: Any, model: Any, verbose: Any, epochs: int, steps: int | None) -> CallbackList:
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    return CallbackList(
+        callbacks, add_history=True, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=epochs, steps=steps
+    )
+
+
+def _check_monitors(model: Any, session: Session, listeners: CallbackList, validated: bool) -> None:
+    if session.own_logs["train"] or not model._compiled.built:
+        return  # only the step itself knows its names
+    names = [*model._compiled.names(), *(m.name for m in model.metrics if m not in model._compiled.all_metrics())]
+    listeners.check_monitors([*names, *(f"val_{n}" for n in names if validated), "learning_rate"])
+
+
+def _is_due(frequency: Any, epoch: int) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    if hasattr(frequency, "__contains__"):
+        return epoch + 1 in frequency
+    raise ValueError(f"validation_freq: expected a whole number or a list of epochs; received {frequency!r}.")
+
+
+def _run_epoch(model: Any, session: Session, source: Source, epoch: int, listeners: CallbackList) -> dict[str, Any]:
+    """Go through the data once and return the metrics of the epoch."""
+    session.reset_metrics()
+    feed = source.feed(epoch)
+    one_by_one = listeners.wants_batches
+    step, latest = 0, None
+    try:
+        while True:
+            if one_by_one:
+                listeners.on_train_batch_begin(step)
+            chunk = feed.take(1 if one_by_one else session.pace.steps())
+            if chunk is None:
+                break
+            latest = session.dispatch("train", chunk)
+            step += chunk.batches
+            if one_by_one:
+                listeners.on_train_batch_end(step - 1, _logs(session, latest))
+            listeners.on_progress(step, None if not listeners.due() else _logs(session, latest))
+            if model.stop_training:
+                break
+    finally:
+        feed.close()
+    source.epoch_end()
+    if step == 0:
+        raise ValueError(
+            f"Epoch {epoch + 1}: the data gave no batch. A generator is used up after one pass; give `steps_per_epoch`, or "
+            "pass arrays or a PyDataset."
+        )
+    return _logs(session, latest)
+
+
+def _logs(session: Session, latest: Any) -> dict[str, Any]:
+    return session.results() if latest is None else to_numbers(latest, session.engine)
+
+
+def _run_evaluation(
+    model: Any, session: Session, source: Source, epoch: int, listeners: CallbackList
+) -> dict[str, Any]:
+    session.reset_metrics()
+    listeners.on_test_begin()
+    feed = source.feed(epoch)
+    one_by_one = listeners.wants_test_batches
+    step, latest = 0, None
+    try:
+        while True:
+            if one_by_one:
+                listeners.on_test_batch_begin(step)
+            chunk = feed.take(1 if one_by_one else session.pace.steps())
+            if chunk is None:
+                break
+            latest = session.dispatch("test", chunk)
+            step += chunk.batches
+            if one_by_one:
+                listeners.on_test_batch_end(step - 1, _logs(session, latest))
+    finally:
+        feed.close()
+    if step == 0:
+        raise ValueError("The data for evaluation gave no batch. Check that the generator has not been used up before.")
+    logs = _logs(session, latest)
+    listeners.on_test_end(logs)
+    return logs
+
+
+def evaluate(
+    model: Any,
+    x: Any,
+    y: Any,
+    batch_size: int | None,
+    verbose: Any,
+    sample_weight: Any,
+    steps: int | None,
+    callbacks: Any,
+    return_dict: bool,
+    **kwargs: Any,
+) -> Any:
+    """Measure, see `Model.evaluate`."""
+    if kwargs:
+        raise TypeError(f"evaluate: unexpected arguments {sorted(kwargs)}.")
+    require_compiled(model, "evaluate")
+    source = make_source(x, y, sample_weight, batch_size, steps=steps)
+    session = prepare(model, source, source.first_batch(), training=False)
+    session.settle()
+    listeners = _evaluation_listeners(callbacks, model, source.steps)
+    logs = _run_evaluation(model, session, source, 0, listeners)
+    if verbose not in (0, "auto") or (verbose == "auto" and callbacks is None):
+        _print_evaluation(logs, verbose)
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values
+
+
+def _evaluation_listeners(callbacks: Any, model: Any, steps: int | None) -> CallbackList:
+    if isinstance(callbacks, CallbackList):
+        return callbacks
+    return CallbackList(callbacks, add_history=False, add_progbar=False, model=model, verbose=0, epochs=1, steps=steps)
+
+
+def _print_evaluation(logs: dict[str, Any], verbose: Any) -> None:
+    from tahr.trainer.progress import Progress
+
+    bar = Progress(None, label="Evaluation", verbose=2 if verbose == 2 else 1)
+    bar.finish(logs)
+
+
+def train_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, return_dict: bool) -> Any:
+    """Take one step, see `Model.train_on_batch`."""
+    require_compiled(model, "train_on_batch")
+    _require_training(model)
+    if class_weight is not None:
+        if sample_weight is not None:
+            raise ValueError("train_on_batch: give sample_weight or class_weight, not both.")
+        x, y, sample_weight = weigh_classes(class_weight)((x, y, None))
+    return _on_batch(model, "train", x, y, sample_weight, return_dict)
+
+
+def test_on_batch(model: Any, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+    """Measure on one batch, see `Model.test_on_batch`."""
+    require_compiled(model, "test_on_batch")
+    return _on_batch(model, "test", x, y, sample_weight, return_dict)
+
+
+def _on_batch(model: Any, kind: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+    from tahr.trainer.sources.arrays import ArraySource
+    from tahr.trainer.sources.stream import _fetch_only
+
+    made = make_source(x, y, sample_weight)
+    if not isinstance(made, ArraySource):
+        raise TypeError(f"{kind}_on_batch: expected arrays; received a {type(x).__name__}.")
+    session = prepare(model, made, made.data, training=kind == "train")
+    session.settle()
+    engine = session.engine
+    data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), made.data)
+    logs = _logs(session, session.dispatch(kind, Chunk(("one",), data, 0, 1, _fetch_only, made.rows)))
+    if return_dict:
+        return logs
+    values = list(logs.values())
+    return values[0] if len(values) == 1 else values

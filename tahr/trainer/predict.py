@@ -1,0 +1,101 @@
+"""`predict`: one batch takes a short path, many are dispatched one behind the other and gathered at the end."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tahr import tree
+from tahr.trainer.prepare import build
+from tahr.trainer.session import Session, session_of
+from tahr.trainer.sources.arrays import to_arrays
+from tahr.trainer.sources.make import _is_stream, make_source
+from tahr.trainer.sources.stream import StreamFeed
+
+__all__ = ["predict", "predict_on_batch"]
+
+IN_FLIGHT = 16  # batches dispatched before the first of them is copied to the host
+
+
+def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> Any:
+    """Compute the outputs for all rows, see `Model.predict`."""
+    short = type(x) is np.ndarray and x.dtype.kind in "fiub" and callbacks is None and steps is None and x.ndim > 0
+    if short and 0 < len(x) <= (batch_size or 32) and model._session is not None and model.built:
+        return _to_host(model._session, model._session.predict(x))
+    return _predict_batches(model, x, batch_size, verbose, steps, callbacks)
+
+
+def predict_on_batch(model: Any, x: Any) -> Any:
+    """Compute the outputs for one batch, see `Model.predict_on_batch`."""
+    data = to_arrays(x, "x")
+    session = _session(model, data)
+    return _to_host(session, session.predict(data))
+
+
+def _session(model: Any, batch: Any) -> Session:
+    if not model.built:
+        build(model, batch)
+    return session_of(model)
+
+
+def _predict_batches(
+    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
+) -> Any:
+    from tahr.callbacks import CallbackList
+
+    source = make_source(x, batch_size=batch_size, steps=steps)
+    session = _session(model, _inputs(source.first_batch()))
+    listeners = callbacks if isinstance(callbacks, CallbackList) else CallbackList(
+        callbacks, add_history=False, add_progbar=False, model=model, verbose=0, epochs=1, steps=source.steps
+    )  # fmt: skip
+    bar = _progress(verbose, source.steps)
+    listeners.on_predict_begin()
+    waiting: list[Any] = []
+    done: list[Any] = []
+    for step, batch in enumerate(_batches(source, x, steps)):
+        listeners.on_predict_batch_begin(step)
+        waiting.append(session.predict(batch))
+        if len(waiting) >= IN_FLIGHT:
+            done.append(_to_host(session, waiting.pop(0)))
+        listeners.on_predict_batch_end(step, {"outputs": waiting[-1]} if listeners.wants_predict_batches else None)
+        if bar is not None:
+            bar.update(step + 1)
+    done += [_to_host(session, outputs) for outputs in waiting]
+    listeners.on_predict_end()
+    if bar is not None:
+        bar.finish()
+    if len(done) == 1:
+        return done[0]
+    return tree.map_structure(lambda *parts: np.concatenate(parts), *done)
+
+
+def _batches(source: Any, x: Any, steps: int | None) -> Iterator[Any]:
+    batches = source.batches()
+    if _is_stream(x):
+        feed = StreamFeed(batches, limit=steps)
+        while (chunk := feed.take(1)) is not None:
+            yield _inputs(chunk.arrays)
+        return
+    for step, batch in enumerate(batches):
+        if steps is not None and step >= steps:
+            return
+        yield _inputs(batch)
+
+
+def _inputs(batch: Any) -> Any:
+    return batch[0] if isinstance(batch, tuple) else batch
+
+
+def _to_host(session: Session, outputs: Any) -> Any:
+    to_numpy = session.engine.to_numpy
+    if isinstance(outputs, (list, tuple, dict)):
+        return tree.map_structure(to_numpy, outputs)
+    return to_numpy(outputs)
+
+
+def _progress(verbose: Any, steps: int | None) -> Any:
+    if verbose == 0 or (verbose == "auto" and (steps or 0) < 2):
+        return None
+    from tahr.trainer.progress import Progress
+
+    return Progress(steps, label="Predict", verbose=verbose)

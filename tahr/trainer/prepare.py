@@ -1,0 +1,101 @@
+"""What happens before the first step: weights, optimizer slots and metrics are made, and the data are looked at."""
+
+from typing import Any
+
+import numpy as np
+
+from tahr import dtypes, tree
+from tahr.symbolic import KerasTensor
+from tahr.trainer.session import Session, session_of
+from tahr.trainer.sources import Source
+from tahr.trainer.step import unpack
+from tahr.variables import StatelessScope
+
+__all__ = ["prepare", "require_compiled"]
+
+
+def require_compiled(model: Any, method: str) -> None:
+    """Refuse to train or evaluate a model that has not been compiled.
+
+    Raises:
+        ValueError: if `compile` has not been called.
+    """
+    if model._compiled is None:
+        raise ValueError(
+            f"{method}: the model {model.name!r} has not been compiled. Call `compile` first, for example "
+            "model.compile(optimizer='adam', loss='mse')."
+        )
+
+
+def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Session:
+    """Make everything that a step needs, check the data, and return the session."""
+    from tahr.models.model import Model
+    from tahr.trainer.guards import check_data
+
+    cls = type(model)
+    step = cls.train_step is Model.train_step if training else cls.test_step is Model.test_step
+    x, y, sample_weight = unpack(batch)
+    if step:
+        outputs = build(model, x)
+        compiled = model._compiled
+        if cls.compute_loss is Model.compute_loss:
+            compiled.build(_symbols(y), outputs, getattr(model, "output_names", None))
+        check_data(model, source, (x, y, sample_weight), outputs)
+        if training:
+            if model.optimizer is None:
+                raise ValueError(
+                    "fit: `compile` got optimizer=None, so nothing can be trained. Give it one, such as 'adam'."
+                )
+            if not model.optimizer.built:
+                model.optimizer.build(model.trainable_variables)
+    else:
+        check_data(model, source, (x, y, sample_weight), None)
+        if not model.built or model._session is None:
+            _rehearse(model, batch, training)
+    return session_of(model)
+
+
+def build(model: Any, x: Any) -> Any:
+    """Make the weights from the shape of a batch, and return symbols for the outputs (arrays where it must run)."""
+    symbols = _symbols(x)
+    first = not model.built
+    try:
+        outputs = model(symbols)
+    except Exception as error:  # code that needs values: run it on the batch, without keeping what it changes
+        if not first and model._function is not None:
+            raise
+        try:
+            with StatelessScope():
+                outputs = model(tree.map_structure(lambda a: a if a is None else a[:2], x))
+        except Exception as second:
+            raise second from error
+    model.built = True
+    return outputs
+
+
+def _symbols(data: Any) -> Any:
+    """Return symbols without history for arrays, the batch size left open."""
+
+    def symbol(a: Any) -> Any:
+        if a is None:
+            return None
+        if isinstance(a, np.ndarray) and a.dtype.kind in "OSU":
+            return KerasTensor((None, *a.shape[1:]), "string", record_history=False)
+        return KerasTensor((None, *a.shape[1:]), dtypes.canonical(dtypes.of(a)), record_history=False)
+
+    return tree.map_structure(symbol, data)
+
+
+def _rehearse(model: Any, batch: Any, training: bool) -> None:
+    """Run a custom step once on a batch and drop what it changes, so that all it makes exists."""
+    from tahr import backends
+
+    engine = backends.current()
+    data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), batch)
+    x, y, sample_weight = data if isinstance(data, tuple) else (data, None, None)
+    parts = tuple(part for part in (x, y, sample_weight))
+    while len(parts) > 1 and parts[-1] is None:
+        parts = parts[:-1]
+    with StatelessScope(collect_losses=True), engine.no_grad():
+        (model.train_step if training else model.test_step)(parts if len(parts) > 1 else parts[0])
+    model.built = True

@@ -1,0 +1,273 @@
+"""`Session`: a model's state as one flat list, and the compiled functions that move it on."""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from tahr import backends, tree
+from tahr.optimizers import Optimizer
+from tahr.trainer.sources import Chunk
+from tahr.trainer.step import quiet
+from tahr.variables import StatelessScope, Variable
+
+__all__ = ["Session", "session_of"]
+
+DISPATCH_SECONDS = 0.05
+
+
+class _NewVariables(Exception):
+    """Raised while a step is traced that assigns variables which the session does not hold yet."""
+
+    def __init__(self, variables: list[Variable]):
+        self.variables = variables
+
+
+class Session:
+    """The state of a model and its optimizers and metrics, and what is compiled for it.
+
+    State goes into a compiled function as one list, donated, and is published to the variables when it comes back. The
+    lock makes that one step for other threads.
+    """
+
+    def __init__(self, model: Any):
+        self._model = weakref.ref(model)
+        self.lock = threading.RLock()
+        self.engine = backends.current()
+        compiled = model._compiled
+        self.eager = compiled is not None and (compiled.run_eagerly or compiled.jit_compile is False)
+        cls = type(model)
+        from tahr.models.model import Model
+
+        usual = (cls.compute_metrics, cls.get_metrics_result) == (Model.compute_metrics, Model.get_metrics_result)
+        self.own_logs = {
+            "train": not usual or cls.train_step is not Model.train_step,
+            "test": not usual or cls.test_step is not Model.test_step,
+        }
+        self._functions: dict[Any, Callable[..., Any]] = {}
+        self.pace = _Pace()
+        self.collect(model)
+
+    def collect(self, model: Any) -> None:
+        """Find all state anew; what was compiled for other state is forgotten."""
+        optimizers = _optimizers_of(model)
+        parts = {
+            "model": model.variables,
+            "metrics": [v for m in model.metrics for v in m.variables],
+            "optimizer": [v for o in optimizers for v in o.variables],
+        }
+        self.signature = signature_of(model)
+        known: dict[int, Variable] = {}
+        groups: dict[str, list[Variable]] = {}
+        for name, variables in parts.items():
+            groups[name] = [v for v in variables if id(v) not in known]
+            known.update({id(v): v for v in variables})
+        self.groups = groups
+        self.of = {
+            "train": [*groups["model"], *groups["metrics"], *groups["optimizer"]],
+            "test": [*groups["model"], *groups["metrics"]],
+            "predict": groups["model"],
+            "metrics": groups["metrics"],
+        }
+        self._functions.clear()
+
+    @property
+    def model(self) -> Any:
+        found = self._model()
+        if found is None:
+            raise ReferenceError("The model of this session is gone.")
+        return found
+
+    def settle(self) -> None:
+        """Give every variable a buffer that nobody else holds, since training donates it."""
+        for v in self.of["train"]:
+            v.publish(self.engine.assign(v._value, v._value))
+
+    # ---- pure functions -----------------------------------------------------------------------------------------
+
+    def _scoped(self, kind: str, values: list[Any], run: Callable[[Any], Any]) -> tuple[list[Any], Any]:
+        """Return the new values of the state of `kind` and the result of `run(model)`, from the values before."""
+        variables = self.of[kind]
+        scope = StatelessScope(collect_losses=True)
+        scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
+        known = set(scope.values)
+        with scope:
+            found = run(self.model)
+        unknown = [v for key, v in scope.updated.items() if key not in known]
+        if unknown and kind == "train":
+            raise _NewVariables(unknown)
+        return [scope.values[id(v)] for v in variables], found
+
+    def _step(self, kind: str) -> Callable[[list[Any], Any], tuple[list[Any], Any]]:
+        name = f"{kind}_step"
+
+        def step(values: list[Any], batch: Any) -> tuple[list[Any], Any]:
+            if self.own_logs[kind]:
+                values, logs = self._scoped(kind, values, lambda model: getattr(model, name)(batch))
+                return values, _scalars(logs, self.engine)
+            with quiet():
+                return self._scoped(kind, values, lambda model: getattr(model, name)(batch))[0], None
+
+        return step
+
+    def _chunk_function(self, kind: str, chunk: Chunk) -> Callable[..., Any]:
+        key = (kind, chunk.key)
+        found = self._functions.get(key)
+        if found is None:
+            step, fetch, engine = self._step(kind), chunk.fetch, self.engine
+
+            def run(values: list[Any], arrays: Any, start: Any, stop: Any, offset: Any) -> Any:
+                return engine.repeat(lambda i, s: step(s, fetch(arrays, i, offset)), values, start, stop)
+
+            found = self._functions[key] = run if self.eager else engine.compile(run, donate=(0,))
+        return found
+
+    # ---- dispatch -----------------------------------------------------------------------------------------------
+
+    def dispatch(self, kind: str, chunk: Chunk) -> Any:
+        """Run the steps of a chunk, publish the state, and return the logs of the last step (None: ask `results`)."""
+        began = time.perf_counter()
+        function = self._chunk_function(kind, chunk)
+        fresh = chunk.key not in self.pace.seen
+        with self.lock:
+            variables = self.of[kind]
+            values = [v._value for v in variables]
+            try:
+                with self.engine.no_grad():
+                    numbers = (chunk.start, chunk.stop, chunk.offset)
+                    args = numbers if self.eager else self.engine.scalars(numbers)
+                    values, logs = function(values, chunk.arrays, *args)
+            except _NewVariables as found:
+                self._adopt(found.variables)
+                return self.dispatch(kind, chunk)
+            self.engine.publish(variables, values)
+        if values:
+            self.engine.synchronize(values[0])
+        self.pace.note(chunk.key, chunk.batches, time.perf_counter() - began, fresh)
+        return logs
+
+    def _adopt(self, variables: list[Variable]) -> None:
+        self.groups["model"] = [*self.groups["model"], *variables]
+        groups = self.groups
+        self.of["train"] = [*groups["model"], *groups["metrics"], *groups["optimizer"]]
+        self.of["test"] = [*groups["model"], *groups["metrics"]]
+        self.of["predict"] = groups["model"]
+        self._functions.clear()
+
+    def results(self) -> dict[str, float]:
+        """Return the values of the metrics as numbers."""
+        function = self._functions.get("results")
+        if function is None:
+
+            def run(values: list[Any]) -> Any:
+                return self._scoped("metrics", values, lambda model: model.get_metrics_result())[1]
+
+            function = self._functions["results"] = run if self.eager else self.engine.compile(run)
+        with self.lock, self.engine.no_grad():
+            found = function([v._value for v in self.of["metrics"]])
+        return to_numbers(found, self.engine)
+
+    def reset_metrics(self) -> None:
+        """Set the metrics back, in one dispatch."""
+        variables = self.of["metrics"]
+        if not variables:
+            return
+        function = self._functions.get("reset")
+        if function is None:
+
+            def run(values: list[Any]) -> Any:
+                return self._scoped("metrics", values, lambda model: model.reset_metrics())[0]
+
+            function = self._functions["reset"] = run if self.eager else self.engine.compile(run, donate=(0,))
+        with self.lock, self.engine.no_grad():
+            self.engine.publish(variables, function([v._value for v in variables]))
+
+    def predict(self, batch: Any) -> Any:
+        """Return the outputs for a batch; a model whose state moves on in inference (a stateful RNN) has it published."""
+        function = self._functions.get("predict")
+        if function is None:
+            variables = self.of["predict"]
+            moved: list[int] = []
+
+            def run(values: list[Any], data: Any) -> Any:
+                new, found = self._scoped("predict", values, lambda model: model.predict_step(data))
+                moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
+                return found, [new[i] for i in moved]
+
+            compiled = run if self.eager else self.engine.compile(run)
+
+            def function(data: Any) -> Any:
+                with self.lock, self.engine.no_grad():
+                    found, new = compiled([v._value for v in variables], data)
+                    if new:
+                        self.engine.publish([variables[i] for i in moved], new)
+                return found
+
+            self._functions["predict"] = function
+        return function(batch)
+
+
+class _Pace:
+    """How many steps a dispatch: so many that it lasts about `DISPATCH_SECONDS`."""
+
+    def __init__(self) -> None:
+        self.seen: set[Any] = set()
+        self.seconds: float | None = None
+
+    def note(self, key: Any, batches: int, seconds: float, fresh: bool) -> None:
+        """Learn from a dispatch; the first of its kind is mostly compilation and teaches nothing."""
+        self.seen.add(key)
+        if not fresh:
+            each = seconds / batches
+            self.seconds = each if self.seconds is None else min(each, 0.7 * self.seconds + 0.3 * each)
+
+    def steps(self) -> int:
+        """Return how many steps the next dispatch should have."""
+        if self.seconds is None:
+            return 1 if not self.seen else 2
+        return max(1, min(int(DISPATCH_SECONDS / max(self.seconds, 1e-7)), 100_000))
+
+
+def session_of(model: Any) -> Session:
+    """Return the model's session, a new one if its state or its trainable part has changed."""
+    session = model._session
+    if session is None:
+        session = model._session = Session(model)
+    elif session.signature != signature_of(model):
+        with session.lock:
+            session.collect(model)
+    return session
+
+
+def signature_of(model: Any) -> Any:
+    """Return what compiled functions depend on beside the values: which variables there are, and which are trained."""
+    return (
+        tuple(id(v) for v in model.variables),
+        tuple(id(v) for v in model.trainable_variables),
+        tuple(layer.trainable for layer in model._flatten_layers()),
+        tuple(id(v) for m in model.metrics for v in m.variables),
+        tuple(id(v) for o in _optimizers_of(model) for v in o.variables),
+    )
+
+
+def _optimizers_of(model: Any) -> list[Any]:
+    found = [model.optimizer] if model.optimizer is not None else []
+    for layer in model._flatten_layers():
+        found += [o for o in layer._parts(Optimizer) if o not in found]
+    return found
+
+
+def _scalars(logs: Any, engine: Any) -> Any:
+    """Return the logs of a step as arrays; what a step returns may hold numbers and variables."""
+    return tree.map_structure(lambda x: engine.tensor(getattr(x, "value", x)), dict(logs) if logs else {})
+
+
+def to_numbers(logs: Any, engine: Any) -> dict[str, Any]:
+    """Return logs as Python floats where they are scalars, else as NumPy arrays."""
+
+    def number(x: Any) -> Any:
+        array = engine.to_numpy(x)
+        return float(array) if getattr(array, "ndim", 0) == 0 else array
+
+    return {k: tree.map_structure(number, v) for k, v in logs.items()}

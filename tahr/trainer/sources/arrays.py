@@ -1,0 +1,170 @@
+"""Arrays in memory: on the device once, and an epoch is a permutation of row numbers gathered there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tahr import backends, tree
+from tahr.random import host_generator
+from tahr.trainer.sources.source import Chunk, Feed, Source
+
+__all__ = ["ArraySource", "to_arrays"]
+
+RESIDENT_BYTES = 2**30  # larger data stay on the host and are sent batch by batch
+
+
+def to_arrays(data: Any, what: str) -> Any:
+    """Return a nested structure of NumPy arrays (or the backend's own) for what users pass as data, without copying.
+
+    Raises:
+        TypeError: for text and for what is no array.
+    """
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):  # a pandas or polars frame
+        data = data.to_numpy()
+    if isinstance(data, dict):
+        return {k: to_arrays(v, f"{what}[{k!r}]") for k, v in data.items()}
+    if isinstance(data, (list, tuple)) and data and any(hasattr(v, "shape") or hasattr(v, "columns") for v in data):
+        return type(data)([to_arrays(v, f"{what}[{i}]") for i, v in enumerate(data)])
+    return _to_array(data, what)
+
+
+def _to_array(data: Any, what: str) -> Any:
+    if data is None:
+        return None
+    if backends.current().is_tensor(data):
+        return data
+    if hasattr(data, "to_numpy"):  # a pandas series
+        data = data.to_numpy()
+    elif hasattr(data, "detach"):
+        data = data.detach().cpu().numpy()
+    array = np.asarray(data)
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype("float32")
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{what} holds objects that are no numbers, for example {array.reshape(-1)[:1]!r}. Turn text into numbers "
+                "first (StringLookup, TextVectorization), and fill missing values."
+            ) from None
+    if array.ndim == 0:
+        raise ValueError(f"{what}: expected an array with a batch axis; received the single value {array!r}.")
+    return array
+
+
+class ArraySource(Source):
+    """Rows of arrays of equal length, batched, shuffled each epoch by `(seed, epoch)` if asked.
+
+    Args:
+        data: tuple `(x,)`, `(x, y)` or `(x, y, sample_weight)` of nested arrays.
+        batch_size: rows a batch.
+        shuffle: whether each epoch has a new order.
+        seed: of the orders.
+        steps: batches an epoch, if fewer (or more: the data are then gone through again) than the rows give.
+    """
+
+    def __init__(self, data: Any, batch_size: int, shuffle: bool = False, seed: int = 0, steps: int | None = None):
+        self.data, self.batch_size, self.shuffle, self.seed = data, batch_size, shuffle, seed
+        leaves = [leaf for leaf in tree.flatten(data) if leaf is not None]
+        self.rows = len(leaves[0])
+        self.asked = steps
+        self.steps = steps if steps is not None else -(-self.rows // batch_size)
+        size = sum(int(np.prod(leaf.shape)) * getattr(leaf.dtype, "itemsize", 4) for leaf in leaves)
+        self.resident = size <= RESIDENT_BYTES
+        self._on_device: Any = None
+        self._continued: Feed | None = None
+
+    def host_arrays(self) -> Any:
+        engine = backends.current()
+        return tree.map_structure(
+            lambda a: a if a is None or isinstance(a, np.ndarray) else engine.to_numpy(a), self.data
+        )
+
+    def first_batch(self) -> Any:
+        return tree.map_structure(lambda a: None if a is None else a[: self.batch_size], self.data)
+
+    def order(self, epoch: int) -> np.ndarray | None:
+        """Return the row numbers of an epoch in order, or None for their own order."""
+        if not self.shuffle:
+            return None
+        return host_generator(self.seed * 2**32 + epoch + 1).permutation(np.arange(self.rows, dtype=np.int32))
+
+    def feed(self, epoch: int) -> Feed:
+        if self.asked is None:
+            return self._one_pass(epoch)
+        if self._continued is None:
+            self._continued = _Endless(self)
+        self._continued.left = self.asked  # type: ignore[attr-defined]
+        return self._continued
+
+    def _one_pass(self, epoch: int) -> Feed:
+        if not self.resident:
+            from tahr.trainer.sources.stream import StreamFeed
+
+            return StreamFeed(self._host_batches(epoch))
+        if self._on_device is None:
+            engine = backends.current()
+            self._on_device = tree.map_structure(lambda a: None if a is None else engine.tensor(a), self.data)
+        return _RowFeed(self, self.order(epoch))
+
+    def _host_batches(self, epoch: int) -> Iterator[Any]:
+        order = self.order(epoch)
+        for start in range(0, self.rows, self.batch_size):
+            part = slice(start, start + self.batch_size)
+            picked = part if order is None else np.sort(order[part])  # sorted: reads of files stay in order
+            yield tree.map_structure(lambda a: None if a is None else a[picked], self.data)  # noqa: B023
+
+    def batches(self) -> Iterator[Any]:
+        yield from self._host_batches(-1) if not self.shuffle else ArraySource(self.data, self.batch_size).batches()
+
+
+class _RowFeed(Feed):
+    """Chunks of device-resident rows: as many batches as asked for in one, the last short one by itself."""
+
+    def __init__(self, source: ArraySource, order: np.ndarray | None):
+        self.data, self.size = source._on_device, source.batch_size
+        self.order = None if order is None else backends.current().tensor(order)
+        self.full, self.rest = divmod(source.rows, self.size)
+        self.position = 0
+
+    def take(self, count: int) -> Chunk | None:
+        arrays = {"data": self.data, "order": self.order}
+        if self.position < self.full:
+            start, self.position = self.position, min(self.position + count, self.full)
+            return Chunk(("rows", self.size), arrays, start, self.position, _fetch_rows(self.size), self.size)
+        if self.position == self.full and self.rest:
+            self.position += 1
+            return Chunk(("rows", self.rest), arrays, 0, 1, _fetch_rows(self.rest), self.rest, self.full * self.size)
+        return None
+
+
+def _fetch_rows(size: int) -> Any:
+    def fetch(arrays: Any, index: Any, offset: Any) -> Any:
+        engine = backends.current()
+        start = index * size + offset
+        return tree.map_structure(
+            lambda a: None if a is None else engine.rows(a, arrays["order"], start, size), arrays["data"]
+        )
+
+    return fetch
+
+
+class _Endless(Feed):
+    """Passes over the data one after the other, cut into epochs of a given number of batches."""
+
+    left = 0
+
+    def __init__(self, source: ArraySource):
+        self.source, self.passes = source, 0
+        self.inner = source._one_pass(0)
+
+    def take(self, count: int) -> Chunk | None:
+        if self.left <= 0:
+            return None
+        chunk = self.inner.take(min(count, self.left))
+        if chunk is None:
+            self.passes += 1
+            self.inner = self.source._one_pass(self.passes)
+            chunk = self.inner.take(min(count, self.left))
+        self.left -= chunk.batches if chunk is not None else 0
+        return chunk

@@ -1,0 +1,167 @@
+"""`PyDataset`: batches by index, computed in worker threads or processes and kept in order."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from tahr.random import host_generator
+from tahr.trainer.sources.arrays import to_arrays
+from tahr.trainer.sources.source import Feed, Source
+from tahr.trainer.sources.stream import StreamFeed
+from tahr.trainer.step import unpack
+
+__all__ = ["DatasetSource", "PyDataset"]
+
+
+class PyDataset:
+    """A data set whose batches are computed by index; subclasses define `__len__` and `__getitem__`.
+
+    Args:
+        workers: how many batches are computed at a time.
+        use_multiprocessing: whether workers are processes rather than threads.
+        max_queue_size: how many batches are kept ready.
+
+    >>> class Squares(keras.utils.PyDataset):
+    ...     def __len__(self):
+    ...         return 2
+    ...
+    ...     def __getitem__(self, index):
+    ...         x = np.full((4, 1), index, "float32")
+    ...         return x, x * x
+    >>> Squares().num_batches
+    2
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
+        self._workers, self._use_multiprocessing, self._max_queue_size = workers, use_multiprocessing, max_queue_size
+
+    def _option(self, name: str, usual: Any) -> Any:
+        return self.__dict__.get(name, usual)  # a subclass may not have called super().__init__()
+
+    @property
+    def workers(self) -> int:
+        return self._option("_workers", 1)
+
+    @workers.setter
+    def workers(self, value: int) -> None:
+        self._workers = value
+
+    @property
+    def use_multiprocessing(self) -> bool:
+        return self._option("_use_multiprocessing", False)
+
+    @use_multiprocessing.setter
+    def use_multiprocessing(self, value: bool) -> None:
+        self._use_multiprocessing = value
+
+    @property
+    def max_queue_size(self) -> int:
+        return self._option("_max_queue_size", 10)
+
+    @max_queue_size.setter
+    def max_queue_size(self, value: int) -> None:
+        self._max_queue_size = value
+
+    def __getitem__(self, index: int) -> Any:
+        """Return the batch of an index: `(x, y)` or `(x, y, sample_weight)`."""
+        raise NotImplementedError(f"{type(self).__name__} defines no `__getitem__(self, index)`.")
+
+    @property
+    def num_batches(self) -> int | None:
+        """Number of batches, or None if endless."""
+        return len(self)  # type: ignore[arg-type]
+
+    def on_epoch_begin(self) -> None:
+        """Called before an epoch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after an epoch."""
+
+
+class DatasetSource(Source):
+    """The batches of a `PyDataset` (or anything with `__getitem__` and a length), in a new order each epoch if asked."""
+
+    def __init__(self, dataset: Any, shuffle: bool, seed: int, steps: int | None, weigh: Callable[[Any], Any] | None):
+        self.dataset, self.shuffle, self.seed, self.weigh, self.limit = dataset, shuffle, seed, weigh, steps
+        self.length = dataset.num_batches if hasattr(dataset, "num_batches") else len(dataset)
+        if self.length == 0:
+            raise ValueError(f"The data ({type(dataset).__name__}) gave no batch at all: its length is 0.")
+        self.steps = steps if steps is not None else self.length
+        self._first: Any = None
+        self._feed: StreamFeed | None = None
+        self._pass = 0
+
+    def first_batch(self) -> Any:
+        if self._first is None:
+            self._first = self._standard(self.dataset[0], 0)
+        return self._first
+
+    def _standard(self, batch: Any, index: int) -> Any:
+        try:
+            x, y, weight = unpack(batch)
+        except ValueError as error:
+            raise ValueError(f"{type(self.dataset).__name__}[{index}]: {error}") from None
+        made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
+        return self.weigh(made) if self.weigh is not None else made
+
+    def _indices(self, epoch: int) -> Iterator[int]:
+        if self.length is None:
+            yield from itertools.count()
+        elif self.shuffle:
+            yield from map(int, host_generator(self.seed * 2**32 + epoch + 1).permutation(np.arange(self.length)))
+        else:
+            yield from range(self.length)
+
+    def _run(self, epoch: int) -> Iterator[Any]:
+        workers = getattr(self.dataset, "workers", 1)
+        indices = self._indices(epoch)
+        if workers <= 1:
+            for index in indices:
+                yield self._standard(_item(self.dataset, index), index)
+            return
+        processes = getattr(self.dataset, "use_multiprocessing", False)
+        pool: Executor = (ProcessPoolExecutor if processes else ThreadPoolExecutor)(workers)
+        waiting: deque[tuple[int, Future[Any]]] = deque()
+        ahead = max(workers, getattr(self.dataset, "max_queue_size", 10))
+        try:
+            for index in indices:
+                waiting.append((index, pool.submit(_item, self.dataset, index)))
+                if len(waiting) >= ahead:
+                    at, future = waiting.popleft()
+                    yield self._standard(future.result(), at)
+            while waiting:
+                at, future = waiting.popleft()
+                yield self._standard(future.result(), at)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def feed(self, epoch: int) -> Feed:
+        if hasattr(self.dataset, "on_epoch_begin"):
+            self.dataset.on_epoch_begin()
+        ahead = min(getattr(self.dataset, "max_queue_size", 10), 10)
+        if self.limit is None:
+            return StreamFeed(self._run(epoch), ahead)
+        if self._feed is None or self._feed.reader.over:
+            self._feed = StreamFeed(self._run(self._pass), ahead)
+            self._pass += 1
+        self._feed.left = self.limit
+        return self._feed
+
+    def epoch_end(self) -> None:
+        if hasattr(self.dataset, "on_epoch_end"):
+            self.dataset.on_epoch_end()
+
+    def batches(self) -> Iterator[Any]:
+        yield from self._run(0)
+
+
+def _item(dataset: Any, index: int) -> Any:
+    try:
+        return dataset[index]
+    except Exception as error:
+        error.add_note(f"Raised by {type(dataset).__name__}[{index}].")
+        raise

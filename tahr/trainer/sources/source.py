@@ -1,0 +1,74 @@
+"""`Source` and `Chunk`: what the training loop asks of any kind of data."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+__all__ = ["Chunk", "Source"]
+
+
+class Chunk:
+    """Some batches of one shape, ready for one dispatch.
+
+    Attributes:
+        key: names the way batches are cut, so that functions compiled for it can be found again.
+        arrays: nested arrays that `fetch` cuts from.
+        start, stop: the batches are those of index start up to stop.
+        offset: passed to `fetch`.
+        fetch: function of (arrays, index, offset) that returns a batch; it is traced.
+        rows: number of rows of a batch.
+    """
+
+    __slots__ = ("arrays", "fetch", "key", "offset", "rows", "start", "stop")
+
+    def __init__(
+        self, key: Any, arrays: Any, start: int, stop: int, fetch: Callable[..., Any], rows: int, offset: int = 0
+    ):
+        self.key, self.arrays, self.start, self.stop = key, arrays, start, stop
+        self.fetch, self.rows, self.offset = fetch, rows, offset
+
+    @property
+    def batches(self) -> int:
+        return self.stop - self.start
+
+
+class Feed:
+    """The chunks of one epoch."""
+
+    def take(self, count: int) -> Chunk | None:
+        """Return the next chunk, of at most `count` batches, or None at the end."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+
+
+class Source:
+    """Data that can be gone through epoch by epoch.
+
+    Attributes:
+        steps: batches an epoch, or None if unknown.
+    """
+
+    steps: int | None = None
+
+    def feed(self, epoch: int) -> Feed:
+        """Return the chunks of an epoch; the order depends on the seed and the epoch alone."""
+        raise NotImplementedError
+
+    def first_batch(self) -> Any:
+        """Return a batch on the host, `(x, y, sample_weight)` as far as there are, without using it up."""
+        raise NotImplementedError
+
+    def epoch_end(self) -> None:
+        """Note that an epoch is over."""
+
+    def close(self) -> None:
+        """Stop reading ahead."""
+
+    def host_arrays(self) -> Any:
+        """Return all the data as `(x, y, sample_weight)` NumPy arrays if they are in memory, else None."""
+        return None
+
+    def batches(self) -> Iterator[Any]:
+        """Yield the batches of one epoch on the host, in order."""
+        raise NotImplementedError

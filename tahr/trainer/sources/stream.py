@@ -1,0 +1,204 @@
+"""Batches that come one after the other: from generators, datasets and data too large for the device."""
+
+import queue
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tahr import backends, tree
+from tahr.trainer.sources.arrays import to_arrays
+from tahr.trainer.sources.source import Chunk, Feed, Source
+from tahr.trainer.step import unpack
+
+__all__ = ["IterableSource", "StreamFeed"]
+
+CHUNK_BYTES = 2**26
+_END = object()
+
+
+class StreamFeed(Feed):
+    """Chunks of batches that a thread reads ahead.
+
+    Several batches of one shape are stacked into one transfer when the loop asks for several.
+    """
+
+    def __init__(self, batches: Iterator[Any], ahead: int = 4, limit: int | None = None):
+        self.reader = _Reader(batches, ahead)
+        self.pending: Any = None
+        self.left = limit if limit is not None else -1
+        weakref.finalize(self, self.reader.stop)
+
+    def take(self, count: int) -> Chunk | None:
+        if self.left == 0:
+            return None
+        first = self._next()
+        if first is _END:
+            return None
+        found, size = [first], _bytes(first)
+        width = _width(count, size, self.left)
+        while len(found) < width:
+            batch = self._next()
+            if batch is _END:
+                break
+            if _form(batch) != _form(first):
+                self.pending = batch
+                break
+            found.append(batch)
+        self.left -= len(found) if self.left > 0 else 0
+        return _chunk(found, width)
+
+    def _next(self) -> Any:
+        if self.pending is not None:
+            batch, self.pending = self.pending, None
+            return batch
+        return self.reader.get()
+
+    def close(self) -> None:
+        self.reader.stop()
+
+
+class _Reader:
+    """A thread that keeps a few batches ready; an exception in it is raised where the batch is asked for."""
+
+    def __init__(self, batches: Iterator[Any], ahead: int):
+        self.queue: queue.Queue[Any] = queue.Queue(maxsize=ahead)
+        self.stopped = threading.Event()
+        self.over = False
+        threading.Thread(target=_read, args=(batches, self.queue, self.stopped), daemon=True).start()
+
+    def get(self) -> Any:
+        if self.over:
+            return _END
+        kind, value = self.queue.get()
+        if kind == "batch":
+            return value
+        self.over = True
+        if kind == "error":
+            raise value
+        return _END
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+def _read(batches: Iterator[Any], into: "queue.Queue[Any]", stopped: threading.Event) -> None:
+    def put(item: Any) -> bool:
+        while not stopped.is_set():
+            try:
+                into.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    try:
+        for batch in batches:
+            if not put(("batch", batch)):
+                return
+        put(("end", None))
+    except BaseException as error:
+        put(("error", error))
+
+
+def _bytes(batch: Any) -> int:
+    return sum(int(np.prod(a.shape)) * getattr(a.dtype, "itemsize", 4) for a in tree.flatten(batch) if a is not None)
+
+
+def _width(count: int, size: int, left: int) -> int:
+    """Return how many batches to stack: a power of two, so that few programs are compiled."""
+    if left >= 0:
+        count = min(count, left)
+    count = max(1, min(count, CHUNK_BYTES // max(size, 1)))
+    return 1 << (count.bit_length() - 1)
+
+
+def _form(batch: Any) -> Any:
+    return [None if a is None else (tuple(a.shape), str(a.dtype)) for a in tree.flatten(batch)]
+
+
+def _chunk(found: list[Any], width: int) -> Chunk:
+    engine = backends.current()
+    rows = len(next(a for a in tree.flatten(found[0]) if a is not None))
+    if width == 1:
+        arrays = tree.map_structure(lambda a: None if a is None else engine.tensor(a), found[0])
+        return Chunk(("one",), arrays, 0, 1, _fetch_only, rows)
+    padded = found + [found[-1]] * (width - len(found))  # one program for every length: the rest is not computed
+
+    def stack(*parts: Any) -> Any:
+        return None if parts[0] is None else engine.tensor(np.stack([engine.to_numpy(p) for p in parts]))
+
+    return Chunk(("stack", width), tree.map_structure(stack, *padded), 0, len(found), _fetch_stacked, rows)
+
+
+def _fetch_only(arrays: Any, index: Any, offset: Any) -> Any:
+    return arrays
+
+
+def _fetch_stacked(arrays: Any, index: Any, offset: Any) -> Any:
+    engine = backends.current()
+
+    def one(a: Any) -> Any:
+        return None if a is None else engine.rows(a, None, index, 1)[0]
+
+    return tree.map_structure(one, arrays)
+
+
+class IterableSource(Source):
+    """Batches from an iterable: a generator is used up over the epochs, anything else is begun again each epoch.
+
+    Args:
+        batches: gives `x`, `(x, y)` or `(x, y, sample_weight)`, nested arrays.
+        steps: batches an epoch; without it, an epoch is the whole iterable.
+        weigh: adds class weights to a batch, or None.
+
+    Raises:
+        ValueError: if there is no batch at all, or a batch is no such tuple.
+    """
+
+    def __init__(self, batches: Iterable[Any], steps: int | None = None, weigh: Callable[[Any], Any] | None = None):
+        self.given, self.steps, self.weigh = batches, steps, weigh
+        self.once = isinstance(batches, Iterator)
+        if steps is None and hasattr(batches, "__len__"):
+            self.steps = len(batches)  # type: ignore[arg-type]
+        self.limit = steps
+        self._first: Any = None
+        self._looked_at: list[Any] = []
+        self._iterator: Iterator[Any] | None = None
+        self._feed: StreamFeed | None = None
+
+    def first_batch(self) -> Any:
+        if self._first is None:
+            self._iterator = self._start()
+            try:
+                self._first = next(self._iterator)
+            except StopIteration:
+                raise ValueError(
+                    f"The data ({type(self.given).__name__}) gave no batch at all. Check that it yields batches such as "
+                    "(x, y), and that it has not been used up before."
+                ) from None
+            self._looked_at.append(self._first)
+        return self._first
+
+    def _start(self) -> Iterator[Any]:
+        for batch in self.given:
+            x, y, weight = unpack(batch)
+            made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
+            yield self.weigh(made) if self.weigh is not None else made
+
+    def batches(self) -> Iterator[Any]:
+        iterator = self._iterator if self._iterator is not None else self._start()
+        self._iterator = iterator if self.once else None
+        while self._looked_at:
+            yield self._looked_at.pop()
+        yield from iterator
+
+    def feed(self, epoch: int) -> Feed:
+        if self.limit is None:
+            return StreamFeed(self.batches())
+        if self._feed is None or self._feed.reader.over:
+            self._feed = StreamFeed(self.batches())
+        self._feed.left = self.limit
+        return self._feed
