@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 # Nobody's settings or cached files may change what a test sees; workers share the folders of the process that began.
 _HOME = tempfile.TemporaryDirectory(prefix="tahr-tests-")
@@ -38,3 +39,22 @@ def backend() -> str:
     from tahr import config
 
     return config.backend()
+
+
+@pytest.fixture(scope="session")
+def mirror_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny files under the names of the real data sets."""
+    from tests.datasets import mirror
+
+    folder = tmp_path_factory.mktemp("mirror")
+    mirror.make(folder)
+    return folder
+
+
+@pytest.fixture
+def mirror(mirror_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the loaders of `tahr.datasets` take the tiny files, with a cache of their own."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("TAHR_DATASETS_URL", mirror_folder.as_uri())
+    monkeypatch.setenv("TAHR_DATASETS_SHA256SUMS", str(mirror_folder / "SHA256SUMS"))
+    return mirror_folder

@@ -353,7 +353,9 @@ def untyped(function: Callable[..., Any]) -> list[str]:
 
 @pytest.mark.trains
 @pytest.mark.parametrize("module", [pytest.param(m, id=m.name) for m in modules() if ">>>" in m.text])
-def test_docstring_examples_run(module: Module) -> None:
+def test_docstring_examples_run(module: Module, request: pytest.FixtureRequest) -> None:
+    if module.room == "datasets":
+        request.getfixturevalue("mirror")
     tests = doctest_runner.examples(module)
     trouble = doctest_runner.run(tests)
     if trouble:

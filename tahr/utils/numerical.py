@@ -60,7 +60,7 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
     Raises:
         ValueError: if `order` is not a whole number of at least 1.
 
-    >>> keras.utils.normalize([[3.0, 4.0]])
+    >>> keras.utils.normalize(np.array([[3.0, 4.0]]))
     [[0.6, 0.8]]
     """
     if not isinstance(order, int) or order < 1:
