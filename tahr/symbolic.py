@@ -72,7 +72,7 @@ class KerasTensor(Arithmetic):
         return shapes.known_size(self._shape)
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Any:
         from tahr.arithmetic import OPERATIONS
 
         return OPERATIONS["transpose"](self)
@@ -104,7 +104,7 @@ class KerasTensor(Arithmetic):
 
     def _refuse(self, *args: Any, **kwargs: Any) -> Any:
         raise SymbolicValueError(
-            f"{self!r} is a symbol: it has a shape and a type, but no values yet. Use `tahr.ops` functions on it, or put "
+            f"{self!r} is a symbol: it has a shape and a type, but no values yet. Use `tahr.ops` on it, or put "
             "code that needs values into the `call` of a layer."
         )
 
@@ -112,7 +112,7 @@ class KerasTensor(Arithmetic):
 
     def __bool__(self) -> bool:
         raise SymbolicValueError(
-            f"{self!r} is a symbol, so `if` and `while` cannot test it. Use `ops.cond`, `ops.where` or `ops.while_loop`."
+            f"{self!r} is a symbol, so it cannot be tested. Use `ops.cond`, `ops.where` or `ops.while_loop`."
         )
 
     @classmethod
@@ -179,7 +179,7 @@ class Node:
         def replace(x: Any) -> Any:
             return value_of(x) if isinstance(x, KerasTensor) else x
 
-        args = [replace(a) if not isinstance(a, (list, tuple, dict)) else tree.map_structure(replace, a) for a in self.args]
+        args = [tree.map_structure(replace, a) if isinstance(a, (list, tuple, dict)) else replace(a) for a in self.args]
         kwargs = {k: tree.map_structure(replace, v) for k, v in self.kwargs.items()}
         return args, kwargs
 
@@ -226,7 +226,7 @@ class Operation:
         """Return `fn` made to compute its inner values again for the gradient instead of keeping them."""
         from tahr.arithmetic import OPERATIONS
 
-        return OPERATIONS["rematerialization"](fn, *args, **kwargs)
+        return OPERATIONS["rematerialization"](fn)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments as plain data."""
@@ -247,7 +247,7 @@ class Operation:
         for ref in self.__dict__.get("_nodes", ()):
             if (node := ref()) is not None:
                 return node
-        raise AttributeError(f"{self.name!r} has not been called on a symbolic input yet, so it has no input or output.")
+        raise AttributeError(f"{self.name!r} has not been called on a symbol yet, so it has no input or output.")
 
     @property
     def input(self) -> Any:
@@ -307,9 +307,7 @@ def walk(outputs: Iterable[KerasTensor], stop: Iterable[KerasTensor] = ()) -> li
     stack: list[tuple[Node, bool]] = []
 
     def push(symbols: Iterable[KerasTensor]) -> None:
-        for x in reversed(list(symbols)):
-            if id(x) not in ends and x.history is not None:
-                stack.append((x.history[0], False))
+        stack.extend((x.history[0], False) for x in reversed(list(symbols)) if id(x) not in ends and x.history)
 
     push(outputs)
     while stack:

@@ -195,7 +195,7 @@ class Variable(Arithmetic):
         self._value = self.backend.new_variable(value, self._dtype, self._trainable)
         self._shape = tuple(self._value.shape)
         if wanted is not None and self._shape != wanted:
-            raise ValueError(f"Variable {self.path}: expected an initial value of shape {wanted}; received {self._shape}.")
+            raise ValueError(f"Variable {self.path}: expected a first value of shape {wanted}; received {self._shape}.")
 
     @property
     def value(self) -> Any:

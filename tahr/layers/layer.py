@@ -13,7 +13,7 @@ import numpy as np
 from tahr import backends, dtypes, naming, shapes, tree
 from tahr.layers.input_spec import check_input_spec
 from tahr.layers.masks import get_mask, masks_of, set_mask
-from tahr.recording import Recorded
+from tahr.recording import Recorded, parameters_of
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
 from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope
 
@@ -33,9 +33,9 @@ _context = _Context()
 class Layer(Recorded, Operation):
     """A callable with weights.
 
-    A subclass defines `__init__` (whose arguments are its config), `call`, and `build(input_shape)` if it has weights of
-    its own; layers kept as attributes, also in lists and dicts, are part of it. Shapes and types of the outputs follow
-    from `call`.
+    A subclass defines `__init__` (whose arguments are its config), `call`, and `build(input_shape)` if it has
+    weights of its own; layers kept as attributes, also in lists and dicts, are part of it. Shapes and types of the
+    outputs follow from `call`.
 
     Args:
         activity_regularizer: function of the output whose value is added to the loss.
@@ -194,7 +194,7 @@ class Layer(Recorded, Operation):
         if not self.supports_masking:
             if previous is not None and not _call_info(type(self)).mask:
                 warnings.warn(
-                    f"Layer {self.name!r} ({type(self).__name__}) does not support masks, so the mask of its input ends "
+                    f"Layer {self.name!r} ({type(self).__name__}) does not support masks, so its input's mask ends "
                     "here. Set `self.supports_masking = True` in its constructor to pass it on.",
                     stacklevel=3,
                 )
@@ -225,7 +225,7 @@ class Layer(Recorded, Operation):
         if len(wanted) == 1 and args:
             self.build(_shapes_of(args[0]))
         elif wanted is None:
-            self.build(*[shape for shape in known.values()][:1])
+            self.build(*list(known.values())[:1])
         else:
             self.build(**{name: known[name] for name in wanted if name in known})
         self.built = True
@@ -277,7 +277,9 @@ class Layer(Recorded, Operation):
         from tahr import constraints, initializers, regularizers
 
         if isinstance(shape, str):
-            raise TypeError(f"add_weight: the first argument is the shape; received the text {shape!r}. Use name={shape!r}.")
+            raise TypeError(
+                f"add_weight: the first argument is the shape; received the text {shape!r}. Use name={shape!r}."
+            )
         shape = (shape,) if isinstance(shape, int) else tuple(shape or ())
         name_of = dtypes.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
         if initializer is None:
@@ -442,7 +444,7 @@ class Layer(Recorded, Operation):
         """
         if not self.built:
             raise ValueError(
-                f"{self.path}: the number of parameters is unknown before the weights exist. Call the layer on data, or "
+                f"{self.path}: the number of parameters is unknown before the weights exist. Call it on data, or "
                 "`build(input_shape)`."
             )
         return sum(v.size for v in self.weights)
@@ -466,7 +468,7 @@ class Layer(Recorded, Operation):
         for variable, value in zip(mine, weights, strict=True):
             if tuple(np.shape(value)) != variable.shape:
                 raise ValueError(
-                    f"{self.path}: weight {variable.path} has shape {variable.shape}; received {tuple(np.shape(value))}."
+                    f"{self.path}: weight {variable.path} has shape {variable.shape}; received {np.shape(value)}."
                 )
         for variable, value in zip(mine, weights, strict=True):
             variable.assign(value)
@@ -511,7 +513,9 @@ class Layer(Recorded, Operation):
         """
         mine = self.trainable_variables, self.non_trainable_variables
         if not self.built:
-            raise ValueError(f"{self.path}: stateless_call needs a built layer; call it once or use `build(input_shape)`.")
+            raise ValueError(
+                f"{self.path}: stateless_call needs a built layer; call it once or use `build(input_shape)`."
+            )
         for variables, values, name in zip(
             mine, (trainable_variables, non_trainable_variables), ("trainable", "non_trainable"), strict=True
         ):
@@ -601,10 +605,28 @@ class Layer(Recorded, Operation):
         """Return the constructor arguments as plain data, ready for JSON."""
         base = {"name": self.name, "trainable": self.trainable, "dtype": _serialize_policy(self._dtype_policy)}
         config = {**base, **super().get_config(), **base}
-        for name, usual in (("autocast", True), ("activity_regularizer", None), ("lora_rank", None), ("lora_alpha", None)):
+        for name, usual in (
+            ("autocast", True),
+            ("activity_regularizer", None),
+            ("lora_rank", None),
+            ("lora_alpha", None),
+        ):
             if config.get(name, 0) is usual:  # as Keras, whose older versions do not know all of these
                 del config[name]
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """Return a new layer made from what `get_config` gave.
+
+        A constructor without `**kwargs` takes no name, trainable or dtype: these are set on the new layer.
+        """
+        accepted = {name for name, _, _ in parameters_of(cls)}
+        later = {key: config[key] for key in ("name", "trainable", "dtype") if key in config and key not in accepted}
+        made = super().from_config({key: value for key, value in config.items() if key not in later})
+        for key, value in later.items():
+            setattr(made, "dtype_policy" if key == "dtype" else key, value)
+        return made
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -695,7 +717,11 @@ def _shapes_of(value: Any) -> Any:
 
 def _is_array_like(value: Any) -> bool:
     leaves = tree.flatten(value) if isinstance(value, (list, tuple, dict)) else [value]
-    return bool(leaves) and all(hasattr(x, "shape") for x in leaves if x is not None) and any(x is not None for x in leaves)
+    return (
+        bool(leaves)
+        and all(hasattr(x, "shape") for x in leaves if x is not None)
+        and any(x is not None for x in leaves)
+    )
 
 
 def _to_tuples(shape: Any) -> Any:
@@ -738,7 +764,9 @@ def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:
     """Add to an error which layer raised it, and on what shapes; only the innermost layer does."""
     if not getattr(error, "_names_a_layer", False):
         received = tree.map_structure(lambda x: shapes.of(x) if hasattr(x, "shape") else x, list(args))
-        error.add_note(f"Raised in layer {layer.path!r} ({type(layer).__name__}), called with inputs of shape {received}.")
+        error.add_note(
+            f"Raised in layer {layer.path!r} ({type(layer).__name__}), called with inputs of shape {received}."
+        )
         with contextlib.suppress(AttributeError):
             error._names_a_layer = True  # type: ignore[attr-defined]
 

@@ -51,8 +51,8 @@ class Function(Operation):
                     )
             if not node.inputs:
                 raise ValueError(
-                    f"{self.name}: the outputs depend on the input {node.operation.name!r}, which is not among the given "
-                    f"inputs {[i.name for i in self._inputs]}."
+                    f"{self.name}: the outputs depend on the input {node.operation.name!r}, which is not among the "
+                    f"given inputs {[i.name for i in self._inputs]}."
                 )
             known |= {id(x) for x in node.outputs}
         for x in self._outputs:
@@ -184,7 +184,7 @@ def _reorder_positional(struct: dict[str, Any], flat: list[Any]) -> list[Any]:
 
 
 def fit_input(x: Any, symbol: KerasTensor) -> Any:
-    """Return one input in the type of its symbol, with a last axis of size 1 added or removed where only that differs."""
+    """Return one input in the type of its symbol, with a last axis of size 1 added or removed if only that differs."""
     if x is None:
         return None
     mask = get_mask(x)

@@ -160,7 +160,7 @@ _classes: dict[type, type] = {}
 
 
 def _functional_class(cls: type) -> type:
-    """Return a class like `cls`, a subclass of Model whose constructor passed inputs and outputs, that is Functional."""
+    """Return a class like `cls`, whose constructor passed inputs and outputs to Model's, that is Functional."""
     if cls not in _classes:
         made = type(cls.__name__, (cls, Functional), {"__module__": cls.__module__, "__qualname__": cls.__qualname__})
         _classes[cls] = made

@@ -44,7 +44,7 @@ class Model(Layer):
             initialize(self, *args, **kwargs)
         elif args:
             raise TypeError(
-                f"{type(self).__name__}: expected symbols as Model(inputs, outputs), or keyword arguments such as name; "
+                f"{type(self).__name__}: expected symbols as Model(inputs, outputs), or keywords such as name; "
                 f"received {args!r:.100}."
             )
         else:
@@ -375,6 +375,20 @@ class Model(Layer):
                 self.built = True
                 self.compute_output_spec(symbols)
         self.built = True
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """Return a new model made from what `get_config` gave."""
+        from tahr.saving import CustomObjectScope
+
+        with CustomObjectScope(custom_objects):
+            return super().from_config(config)
+
+    def _build_for(self, info: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if type(self).build is Model.build:  # the call itself makes the weights
+            self.built = True
+        else:
+            super()._build_for(info, args, kwargs)
 
     def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
         """Return all state as nested dicts by path: trainable, other, optimizer and metrics variables.

@@ -37,9 +37,9 @@ def compile_model(
         "jit_compile": jit_compile,
     }
     made = optimizers.get(optimizer)
-    if auto_scale_loss and getattr(model.dtype_policy, "name", None) == "mixed_float16" and made is not None:
-        if not isinstance(made, optimizers.LossScaleOptimizer):
-            made = optimizers.LossScaleOptimizer(made, name="loss_scale_optimizer")
+    scaled = auto_scale_loss and getattr(model.dtype_policy, "name", None) == "mixed_float16" and made is not None
+    if scaled and not isinstance(made, optimizers.LossScaleOptimizer):
+        made = optimizers.LossScaleOptimizer(made, name="loss_scale_optimizer")
     compiled = Compiled(given)
     model.optimizer, model._compiled, model._session = made, compiled, None
     model.stop_training = False

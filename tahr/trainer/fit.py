@@ -142,7 +142,7 @@ def _run_epoch(model: Any, session: Session, source: Source, epoch: int, listene
     source.epoch_end()
     if step == 0:
         raise ValueError(
-            f"Epoch {epoch + 1}: the data gave no batch. A generator is used up after one pass; give `steps_per_epoch`, or "
+            f"Epoch {epoch + 1}: the data gave no batch. A generator is used up after one pass: give steps_per_epoch, or "
             "pass arrays or a PyDataset."
         )
     return _logs(session, latest)

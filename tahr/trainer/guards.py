@@ -34,7 +34,7 @@ def check_data(model: Any, source: Source | None, batch: tuple[Any, Any, Any], o
     if y is None:
         if compiled._terms:
             raise ValueError(
-                f"{model.name}: the loss {compiled.loss!r} needs targets, but the data have no y. Pass y, or batches (x, y)."
+                f"{model.name}: the loss {compiled.loss!r} needs targets, but there is no y. Pass y, or batches (x, y)."
             )
         return
     targets = compiled._align(y, outputs)
@@ -54,7 +54,7 @@ def _check_finite(name: str, array: Any) -> None:
             place = tuple(int(i) for i in np.argwhere(wrong)[0])
             place = (place[0] + start, *place[1:])
             raise ValueError(
-                f"{name} holds {array[place]} at index {place if len(place) > 1 else place[0]}. Training on it would turn "
+                f"{name} holds {array[place]} at index {place if len(place) > 1 else place[0]}. Training on it turns "
                 "every weight into NaN. Fill or drop such rows, for example with np.nan_to_num or DataFrame.dropna."
             )
 
@@ -90,7 +90,7 @@ def _check_range(labels: np.ndarray, classes: int | None, name: str) -> None:
     if low < 0 or high >= classes:
         row = int(np.argmax(((labels < 0) | (labels >= classes)).reshape(len(labels), -1).any(axis=1)))
         raise ValueError(
-            f"Output {name!r}: expected class labels from 0 to {classes - 1}, since the output has {classes} values; row "
+            f"Output {name!r}: expected class labels from 0 to {classes - 1}, as the output has {classes} values; row "
             f"{row} of y holds {low if low < 0 else high}. Give the last layer more units, or recode the labels."
         )
 
@@ -118,6 +118,6 @@ def _check_id_range(layer: Any, symbol: KerasTensor, array: np.ndarray) -> None:
     if low < 0 or high >= layer.input_dim:
         row = int(np.argmax(((array < 0) | (array >= layer.input_dim)).reshape(len(array), -1).any(axis=1)))
         raise ValueError(
-            f"Layer {layer.path!r} (Embedding) has ids from 0 to {layer.input_dim - 1}; row {row} of input {symbol.name!r} "
+            f"Layer {layer.path!r} (Embedding) has ids from 0 to {layer.input_dim - 1}; row {row} of {symbol.name!r} "
             f"holds {low if low < 0 else high}. Raise input_dim, or check how the ids are made."
         )

@@ -184,7 +184,7 @@ class Session:
             self.engine.publish(variables, function([v._value for v in variables]))
 
     def predict(self, batch: Any) -> Any:
-        """Return the outputs for a batch; a model whose state moves on in inference (a stateful RNN) has it published."""
+        """Return the outputs for a batch; state that moves on in inference (a stateful RNN's) is published."""
         function = self._functions.get("predict")
         if function is None:
             variables = self.of["predict"]

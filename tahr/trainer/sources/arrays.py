@@ -44,7 +44,7 @@ def _to_array(data: Any, what: str) -> Any:
             array = array.astype("float32")
         except (TypeError, ValueError):
             raise TypeError(
-                f"{what} holds objects that are no numbers, for example {array.reshape(-1)[:1]!r}. Turn text into numbers "
+                f"{what} holds objects that are no numbers, such as {array.reshape(-1)[:1]!r}. Turn text into numbers "
                 "first (StringLookup, TextVectorization), and fill missing values."
             ) from None
     if array.ndim == 0:

@@ -83,7 +83,7 @@ class PyDataset:
 
 
 class DatasetSource(Source):
-    """The batches of a `PyDataset` (or anything with `__getitem__` and a length), in a new order each epoch if asked."""
+    """The batches of a `PyDataset` (or anything with `__getitem__` and a length), shuffled if asked."""
 
     def __init__(self, dataset: Any, shuffle: bool, seed: int, steps: int | None, weigh: Callable[[Any], Any] | None):
         self.dataset, self.shuffle, self.seed, self.weigh, self.limit = dataset, shuffle, seed, weigh, steps

@@ -176,7 +176,7 @@ class IterableSource(Source):
                 self._first = next(self._iterator)
             except StopIteration:
                 raise ValueError(
-                    f"The data ({type(self.given).__name__}) gave no batch at all. Check that it yields batches such as "
+                    f"The data ({type(self.given).__name__}) gave no batch at all. Check that it yields batches like "
                     "(x, y), and that it has not been used up before."
                 ) from None
             self._looked_at.append(self._first)
