@@ -82,6 +82,11 @@ def is_int(name: str) -> bool:
     return KIND.get(name) == 1
 
 
+def is_inexact(name: str) -> bool:
+    """Return whether `name` is a floating-point or complex type."""
+    return KIND.get(name, 0) >= 2
+
+
 def _join(a: str, b: str) -> str:
     if a == b:
         return a
@@ -187,6 +192,10 @@ def _keep(name: str) -> str:
     return name
 
 
+def _to_number(name: str) -> str:
+    return "int32" if name == "bool" else name
+
+
 def _to_float(name: str) -> str:
     return name if KIND[name] >= 2 else config.floatx()
 
@@ -210,6 +219,8 @@ def _always(name: str) -> Any:
 
 
 same = Rule("same", _keep, _keep)
+moved = Rule("moved", _keep, _keep)  # as same, for operations that only move elements and compute nothing
+number = Rule("number", _to_number, _to_number)
 floating = Rule("floating", _to_float, _to_float)
 real_floating = Rule("real_floating", _to_float, lambda name: _to_real(_to_float(name)))
 real = Rule("real", _keep, _to_real)

@@ -317,6 +317,30 @@ class Backend:
         """Return booleans that hold with the given probability."""
         self.refuse("draw random numbers")
 
+    def split_seed(self, state: Any) -> tuple[Any, Any]:
+        """Return a seed state to use now, and the one that comes after it."""
+        return state, state + np.array([0, 1], np.uint32)
+
+    # ---- windows; numbers are one an axis, `edges` are zeros before and after, `last` is where the channels are -----
+
+    def conv(self, x: Any, kernel: Any, strides: Any, edges: Any, last: bool, dilation: Any, groups: int) -> Any:
+        """Return a convolution by a kernel of shape (widths..., channels / groups, filters)."""
+        self.refuse("convolve")
+
+    def conv_transpose(
+        self, x: Any, kernel: Any, strides: Any, starts: Any, sizes: Any, last: bool, dilation: Any
+    ) -> Any:
+        """Return a transposed convolution by a kernel of shape (widths..., filters, channels), cut to `sizes`."""
+        self.refuse("convolve")
+
+    def max_pool(self, x: Any, widths: Any, strides: Any, edges: Any, last: bool) -> Any:
+        """Return the largest value of each window; of equal ones the first gets the gradient."""
+        self.refuse("pool")
+
+    def sum_pool(self, x: Any, widths: Any, strides: Any, edges: Any, last: bool) -> Any:
+        """Return the sum of each window."""
+        self.refuse("pool")
+
     def seed_all(self, seed: int) -> None:
         """Seed the framework's own global generators, for the sake of native code."""
 

@@ -19,8 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Op:
     """A declared operation: callable on arrays of the current backend, on numbers, and on symbols."""
 
-    def __init__(self, fn: Callable[..., Any], rule: dtypes.Rule, shape: Any, arrays: tuple[str, ...], native: bool):
-        self.name = self.__name__ = fn.__name__
+    def __init__(self, fn: Callable[..., Any], rule: dtypes.Rule, shape: Any, arrays: tuple[str, ...] | None, native: bool):
+        self.name = fn.__name__.removesuffix("_")  # slice_ is the operation "slice"
+        self.__name__ = fn.__name__
         self.__doc__, self.__module__, self.__wrapped__ = fn.__doc__, fn.__module__, fn
         self.__qualname__ = fn.__qualname__
         self.rule, self.shape, self.native = rule, shape, native
@@ -34,24 +35,26 @@ class Op:
         ]
         promoted = () if rule.enter is None else rule.only or tuple(required)
         self.promoted = tuple(self.parameters.index(n) for n in promoted)
-        self.tensors = tuple(self.parameters.index(n) for n in (arrays or required * (rule.enter is None)))
+        if arrays is None:
+            arrays = tuple(required * (rule.enter is None))
+        self.tensors = tuple(self.parameters.index(n) for n in arrays)
+        # a parameter called dtype asks for a type to compute in, beside what the arguments have in common
+        self.asked = self.parameters.index("dtype") if rule.enter is not None and "dtype" in self.parameters else None
         self.defaults = {n: p.default for n, p in self.signature.parameters.items() if p.default is not p.empty}
-        self._bound: dict[str, Callable[..., Any]] = {}
+        self._backend: Any = None
+        self._run: Any = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if any_symbolic(args) or (kwargs and any_symbolic(kwargs.values())):
-            return self.symbolic_call(args, kwargs)
-        backend = backends.current()
-        run = self._bound.get(backend.name)
-        if run is None:
-            run = self._bound[backend.name] = backend.resolve(self)
-        return run(*args, **kwargs)
+        if self._backend is None or self._backend is not backends._current:
+            self._backend = backends.current()
+            self._run = self._backend.resolve(self)
+        return self._run(*args, **kwargs)
 
     def __repr__(self) -> str:
         return f"<tahr operation {self.name}>"
 
     def __reduce__(self) -> str:
-        return self.name
+        return self.__name__
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """Return one value for each parameter, defaults filled in."""
@@ -61,6 +64,22 @@ class Op:
             raise TypeError(f"{self.name}{self.signature}: {error}.") from None
         bound.apply_defaults()
         return list(bound.arguments.values())
+
+    def sees_symbols(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+        """Return whether a symbol is among the arguments."""
+        return any_symbolic(args) or (bool(kwargs) and any_symbolic(kwargs.values()))
+
+    def diagnose(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> Exception:
+        """Return the error to raise where the backend's function raised `error`: one class and text on every backend."""
+        try:
+            self.infer(*args, **kwargs)
+        except (ValueError, TypeError, IndexError) as clear:
+            return clear
+        except Exception:  # the shape rule cannot judge these arguments, so the framework's own words stand
+            return error
+        if type(error).__name__ in ("RuntimeError", "_LinAlgError", "XlaRuntimeError", "JaxRuntimeError"):
+            return ValueError(f"{self.name}: {error}")
+        return error
 
     def symbolic_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return symbols for the result and record the call in their history."""
@@ -76,6 +95,8 @@ class Op:
         if self.rule.enter is not None and self.promoted:
             members = [m for i in self.promoted for m in members_of(values[i])]
             common = self.rule.enter(dtypes.common(members)) if members else None
+            if self.asked is not None and values[self.asked] is not None:
+                common = dtypes.canonical(dtypes.standardize_dtype(values[self.asked]))
             if common is not None:
                 for i in self.promoted:
                     values[i] = _retype(values[i], common)
@@ -134,12 +155,14 @@ def op(rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] = (), nativ
         rule: what types array arguments get and what type comes out, from `dtypes`.
         shape: shape rule: called with all arguments by name, returns the shape of the result, or symbols for several
             results. A composition needs none.
-        arrays: names of further parameters that are arrays of a type of their own.
+        arrays: names of further parameters that are arrays of a type of their own; for the rule `free`, all required
+            parameters are unless names are given.
         native: whether a function of this name in the framework may be used.
     """
 
     def declare(fn: F) -> F:
-        made = OPERATIONS[fn.__name__] = Op(fn, rule, shape, arrays, native)
+        made = Op(fn, rule, shape, arrays, native)
+        OPERATIONS[made.name] = made
         return made  # type: ignore[return-value]
 
     return declare

@@ -11,13 +11,14 @@ from jax import lax
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.jax.nn import Neural
 from tahr.backends.jax.random import Draws
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
 
 
-class Jax(Draws, Backend):
+class Jax(Draws, Neural, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
@@ -130,5 +131,5 @@ def _holds_tracer(x: Any) -> bool:
 
 
 backend = Jax()
-from tahr.backends.jax import math, nn  # noqa: E402, F401  (they register themselves on `backend`)
+from tahr.backends.jax import math  # noqa: E402, F401  (it registers its functions on `backend`)
 

@@ -1,1 +1,210 @@
-"""."""
+"""JAX's own versions of operations that `jax.numpy` does otherwise, or that it lacks."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+from tahr.backends.jax import backend
+
+implements = backend.implements
+
+
+# ---- making and shaping -------------------------------------------------------------------------------------------
+
+
+@implements
+def _full(shape: Any, fill_value: Any, dtype: str) -> Any:
+    return jnp.full(shape, fill_value if isinstance(fill_value, (bool, int, float)) else backend.tensor(fill_value), dtype)
+
+
+@implements
+def _arange(start: Any, stop: Any, step: Any, dtype: str) -> Any:
+    return jnp.arange(start, stop, step, dtype)
+
+
+@implements
+def concatenate(xs: Any, axis: int = 0) -> Any:
+    return jnp.concatenate(list(xs), axis)
+
+
+@implements
+def stack(x: Any, axis: int = 0) -> Any:
+    return jnp.stack(list(x), axis)
+
+
+@implements
+def expand_dims(x: Any, axis: Any) -> Any:
+    return jnp.expand_dims(x, tuple(axis) if isinstance(axis, list) else axis)
+
+
+@implements
+def _pad_constant(x: Any, pad_width: Any, value: Any) -> Any:
+    return jnp.pad(x, pad_width, constant_values=value)
+
+
+# ---- indexing -----------------------------------------------------------------------------------------------------
+
+
+@implements
+def get_item(x: Any, key: Any) -> Any:
+    key = backend.index_key(key)
+    for part, size in zip(key if isinstance(key, tuple) else (key,), x.shape, strict=False):
+        if not isinstance(part, (int, slice)) or isinstance(part, bool):
+            break
+        if isinstance(part, int) and not -size <= part < size:  # JAX itself would take the nearest element
+            raise IndexError(f"get_item: index {part} is out of bounds for size {size}.")
+    return x[key]
+
+
+@implements
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    return jnp.take(x, indices, axis)
+
+
+@implements
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+    return jnp.take_along_axis(x, indices, axis)
+
+
+@implements
+def slice_(inputs: Any, start_indices: Any, shape: Any) -> Any:
+    return lax.dynamic_slice(inputs, list(start_indices), [int(n) for n in shape])
+
+
+@implements
+def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
+    return lax.dynamic_update_slice(inputs, updates, list(start_indices))
+
+
+@implements
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
+    place = inputs.at[tuple(jnp.moveaxis(indices, -1, 0))]
+    return getattr(place, {None: "set", "mul": "multiply"}.get(reduction, reduction))(updates)
+
+
+@implements
+def argsort(x: Any, axis: int | None = -1) -> Any:
+    return jnp.argsort(x, axis)
+
+
+@implements
+def top_k(x: Any, k: int, sorted: bool = True) -> Any:
+    values, places = lax.top_k(x, k)
+    return values, places
+
+
+@implements
+def nonzero(x: Any) -> Any:
+    return tuple(i.astype("int32") for i in jnp.nonzero(jnp.atleast_1d(x)))
+
+
+@implements
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    return nonzero(condition) if x1 is None else jnp.where(condition, x1, x2)
+
+
+@implements
+def unique(
+    x: Any,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    found = jnp.unique(x, return_index, return_inverse, return_counts, axis, size=size, fill_value=fill_value)
+    return found if not isinstance(found, tuple) else tuple(f if i == 0 else f.astype("int32") for i, f in enumerate(found))
+
+
+# ---- products -----------------------------------------------------------------------------------------------------
+
+
+@implements
+def _einsum(operands: Any, subscripts: str) -> Any:
+    return jnp.einsum(subscripts, *operands)
+
+
+# ---- control flow -------------------------------------------------------------------------------------------------
+
+
+def _traced(x: Any) -> bool:
+    return isinstance(x, jax.core.Tracer)
+
+
+@implements
+def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
+    if not _traced(pred):
+        return true_fn() if bool(pred) else false_fn()
+    return lax.cond(jnp.reshape(pred, ()).astype(bool), true_fn, false_fn)
+
+
+@implements
+def _switch(index: Any, branches: Any, operands: Any) -> Any:
+    if not _traced(index):
+        return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
+    return lax.switch(index, branches, *operands)
+
+
+def _arrays(structure: Any) -> Any:
+    return jax.tree.map(lambda x: backend.tensor(x), structure, is_leaf=lambda x: hasattr(x, "handle"))
+
+
+def _typed(new: Any, old: Any) -> Any:
+    """Return `new` with the types of `old`, so that a loop's values keep theirs."""
+    return jax.tree.map(lambda n, o: jnp.asarray(n).astype(o.dtype), new, old)
+
+
+@implements
+def while_loop(cond: Any, body: Any, loop_vars: Any, maximum_iterations: int | None = None) -> Any:
+    several = isinstance(loop_vars, (list, tuple))
+    start = _arrays(tuple(loop_vars) if several else (loop_vars,))
+
+    def go_on(state: Any) -> Any:
+        rounds, values = state
+        wanted = jnp.reshape(cond(*values), ()).astype(bool)
+        return wanted if maximum_iterations is None else wanted & (rounds < maximum_iterations)
+
+    def step(state: Any) -> Any:
+        rounds, values = state
+        found = body(*values)
+        found = tuple(found) if isinstance(found, (list, tuple)) and several else (found,)
+        return rounds + 1, _typed(found, values)
+
+    values = lax.while_loop(go_on, step, (jnp.int32(0), start))[1]
+    return type(loop_vars)(values) if several else values[0]
+
+
+@implements
+def fori_loop(lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
+    start = _arrays(init_val)
+    return lax.fori_loop(lower, upper, lambda i, value: _typed(body_fun(i, value), value), start)
+
+
+@implements
+def scan(f: Any, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1) -> Any:
+    def step(carry: Any, x: Any) -> Any:
+        new, y = f(carry, x)
+        return _typed(new, carry), y
+
+    return lax.scan(step, _arrays(init), None if xs is None else _arrays(xs), length, reverse, unroll)
+
+
+@implements
+def associative_scan(f: Any, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    return lax.associative_scan(f, _arrays(elems), reverse, axis)
+
+
+@implements
+def map_(f: Any, xs: Any) -> Any:
+    return lax.map(f, _arrays(xs))
+
+
+@implements
+def vectorized_map(function: Any, elements: Any) -> Any:
+    return jax.vmap(function)(_arrays(elements))

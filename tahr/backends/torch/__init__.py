@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.torch.nn import Neural
 from tahr.backends.torch.random import Draws
 
 DTYPES = {
@@ -21,7 +22,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Draws, Backend):
+class Torch(Draws, Neural, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
@@ -158,4 +159,4 @@ def _from_host(array: np.ndarray) -> torch.Tensor:
 
 
 backend = Torch()
-from tahr.backends.torch import math, nn  # noqa: E402, F401  (they register themselves on `backend`)
+from tahr.backends.torch import math  # noqa: E402, F401  (it registers its functions on `backend`)

@@ -21,6 +21,10 @@ def _type(name: str) -> torch.dtype:
 class Draws:
     """The random duties of the PyTorch backend."""
 
+    def split_seed(self, state: Any) -> tuple[Any, Any]:
+        count = state.to(torch.int64)  # torch does not add uint32
+        return state.clone(), torch.stack((count[0], (count[1] + 1) % 2**32)).to(torch.uint32)
+
     def random_uniform(self, state: Any, shape: tuple[int, ...], dtype: str) -> Any:
         return torch.rand(shape, generator=_generator(state), dtype=_type(dtype), device=state.device)
 
