@@ -151,8 +151,9 @@ def test_every_module_is_referenced() -> None:
 
 
 def named_lazily(module: Module) -> set[str]:
-    """Return the modules that strings in this one name: `"tahr.x.y"`, or in a room's `__init__.py` just `"y"`."""
-    texts = {node.value for node in module.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    """Return the modules that strings in this one name: `"tahr.x.y"`, or in a room's `__init__.py` `"y"`."""
+    strings = [node.value for node in module.nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    texts = {word for text in strings for word in text.split()}
     known = own_modules()
     named = {text for text in texts if text in known}
     if module.is_package:

@@ -1,0 +1,117 @@
+"""The command `tahr`: what is installed, and who runs an operation where."""
+
+import argparse
+import difflib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["main"]
+
+LIBRARIES = ("numpy", "ml_dtypes", "optree", "h5py", "rich")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    >>> from tahr.cli import main
+    >>> main(["explain", "no_such_operation"])
+    2
+    """
+    parser = argparse.ArgumentParser(prog="tahr", description="Keras, from the first layer to production.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("info", help="versions, backends and devices")
+    explain_parser = commands.add_parser("explain", help="who runs an operation on which backend")
+    explain_parser.add_argument("name", metavar="OP", help="name of an operation, such as sinc")
+    given = parser.parse_args(arguments)
+    lines = info() if given.command == "info" else explain(given.name)
+    try:
+        for line in lines:
+            print(line)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)
+        return 2
+    return 0
+
+
+def info() -> Iterator[str]:
+    """Yield lines about this installation: versions, backends, the chosen one and its devices."""
+    import tahr
+    from tahr import backends, config
+
+    yield f"tahr {tahr.__version__}, Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores"
+    yield "libraries  " + ", ".join(f"{name} {version_of(name)}" for name in LIBRARIES)
+    yield f"settings   floatx {config.floatx()}, epsilon {config.epsilon()}, {config.image_data_format()}"
+    for name in config.BACKENDS:
+        yield f"backend    {name:11}{state_of(name)}"
+    try:
+        chosen = config.backend()
+        devices = ", ".join(backends.current().devices())
+    except (ImportError, ValueError) as error:
+        yield f"chosen     none: {error}"
+        return
+    yield f"chosen     {chosen}, devices: {devices}"
+
+
+def version_of(distribution: str) -> str:
+    """Return the installed version of a distribution, or `missing`."""
+    for name in (distribution, f"{distribution}-cpu"):
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return "missing"
+
+
+def state_of(backend: str) -> str:
+    """Return in words whether a backend can be used here."""
+    if importlib.util.find_spec(f"tahr.backends.{backend}") is None:
+        return "not in this version of tahr"
+    if importlib.util.find_spec(backend) is None:
+        return f"not installed: pip install 'tahr[{backend}]'"
+    return version_of(backend)
+
+
+def explain(name: str) -> Iterator[str]:
+    """Yield lines about an operation: its declaration, its types and shapes, and who runs it on each backend.
+
+    Raises:
+        LookupError: if there is no operation of that name.
+    """
+    from tahr import backends, config, ops
+
+    op: Any = getattr(ops, name, None)
+    if op is None:
+        close = difflib.get_close_matches(name, ops.__all__, n=3)
+        hint = f" Did you mean {' or '.join(close)}?" if close else " `tahr.ops.__all__` lists them."
+        raise LookupError(f"There is no operation {name!r}.{hint}")
+    first = (inspect.getdoc(op) or "").partition("\n")[0]
+    yield f"ops.{name}{inspect.signature(op)}"
+    yield f"    {first}"
+    source = inspect.unwrap(op)
+    if inspect.getsourcefile(source):
+        place = Path(inspect.getsourcefile(source) or "").relative_to(Path(__file__).parent.parent)
+        yield f"    declared at {place}:{inspect.getsourcelines(source)[1]}"
+    if not hasattr(op, "rule"):
+        yield "    a plain function: every backend runs this code"
+        return
+    yield f"    types: {op.rule!r}; " + ("a composition of other operations" if op.compose else "a primitive")
+    for backend in config.BACKENDS:
+        if state_of(backend) == version_of(backend):
+            yield f"    {backend:11}{runner(backends.load(backend), op)}"
+        else:
+            yield f"    {backend:11}({state_of(backend)})"
+
+
+def runner(backend: Any, op: Any) -> str:
+    """Return who runs an operation on a backend, in words."""
+    try:
+        return backend.explain(op)[0]
+    except NotImplementedError as error:
+        return f"nobody: {error}"

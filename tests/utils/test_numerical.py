@@ -1,0 +1,81 @@
+"""`to_categorical` and `normalize` on NumPy arrays, lists and tensors."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tahr import ops
+from tahr.utils import normalize, to_categorical
+
+
+@pytest.mark.parametrize(
+    ("x", "num_classes", "expected"),
+    [
+        ([0, 2, 1], None, np.eye(3)[[0, 2, 1]]),
+        (np.array([0, 1]), 4, np.eye(4)[[0, 1]]),
+        (np.array([[0, 1], [1, 0]]), 2, np.eye(2)[[[0, 1], [1, 0]]]),
+        (np.array([[1], [0]]), 2, np.eye(2)[[1, 0]]),
+        (np.array([1.0, 0.0]), None, np.eye(2)[[1, 0]]),
+        ([True, False], None, np.eye(2)[[1, 0]]),
+        (2, None, np.eye(3)[2]),
+        (np.empty((0,), "int64"), 3, np.empty((0, 3))),
+    ],
+)
+def test_to_categorical(x: Any, num_classes: int | None, expected: np.ndarray) -> None:
+    found = to_categorical(x, num_classes)
+    assert isinstance(found, np.ndarray) and found.dtype == "float64"
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("num_classes", [None, 5])
+def test_to_categorical_of_a_tensor(num_classes: int | None) -> None:
+    for labels in ([3, 0, 1], [[3], [0], [1]]):
+        found = to_categorical(ops.convert_to_tensor(labels), num_classes)
+        assert ops.is_tensor(found)
+        np.testing.assert_array_equal(ops.convert_to_numpy(found), np.eye(num_classes or 4)[[3, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("x", "num_classes", "message"),
+    [
+        ([-1, 0], None, r"must be from 0 to 0 .* received -1"),
+        ([3], 2, r"must be from 0 to 1 \(num_classes=2\); received 3"),
+        ([0.5], None, "needs whole numbers"),
+        (["a"], None, "needs whole numbers"),
+    ],
+)
+def test_to_categorical_refuses(x: Any, num_classes: int | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        to_categorical(x, num_classes)
+
+
+@pytest.mark.parametrize(
+    ("x", "arguments", "expected"),
+    [
+        ([[3, 4]], {}, [[0.6, 0.8]]),
+        ([3.0, 4.0], {}, [[0.6, 0.8]]),
+        ([[3.0, -1.0]], {"order": 1}, [[0.75, -0.25]]),
+        ([[3.0, 0.0], [4.0, 0.0]], {"axis": 0}, [[0.6, 0.0], [0.8, 0.0]]),
+        ([[1.0, 2.0]], {"order": 3}, [[1 / 9 ** (1 / 3), 2 / 9 ** (1 / 3)]]),
+        ([[0.0, 0.0]], {}, [[0.0, 0.0]]),
+    ],
+)
+def test_normalize(x: Any, arguments: dict[str, int], expected: Any) -> None:
+    found = normalize(np.array(x), **arguments)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    if np.ndim(x) == 2:
+        tensor = normalize(ops.convert_to_tensor(np.array(x, "float32")), **arguments)
+        np.testing.assert_allclose(ops.convert_to_numpy(tensor), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_normalize_keeps_floats(dtype: str) -> None:
+    assert normalize(np.ones((2, 3), dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("order", [0, 1.5, np.inf, "2"])
+def test_normalize_refuses(order: Any) -> None:
+    with pytest.raises(ValueError, match="order must be a whole number"):
+        normalize(np.ones((2, 3)), order=order)
