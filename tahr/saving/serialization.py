@@ -1,6 +1,7 @@
 """Objects as plain data (`{"module", "class_name", "config", "registered_name"}`) and back, in Keras 3's form."""
 
 import dataclasses
+import difflib
 import enum
 import functools
 import inspect
@@ -312,13 +313,21 @@ def find(identifier: Any, what: str, names: Mapping[str, Any], custom_objects: M
         found = deserialize_keras_object(identifier, custom_objects, module_objects=names)
     elif isinstance(identifier, str):
         found = registry.get_registered_object(identifier, custom_objects, names)
-    elif callable(identifier):
+    elif _usable(identifier):
         found = identifier
     if inspect.isclass(found):
         found = found()
-    if callable(found):
+    if _usable(found):
         return found
     known = sorted({name for name, thing in names.items() if name.islower() or isinstance(thing, FunctionType)})
+    close = difflib.get_close_matches(identifier, names, n=3) if isinstance(identifier, str) else []
+    hint = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
     raise ValueError(
-        f"Expected {what}: one of {', '.join(known)}, or an object or function of your own; received {identifier!r}."
+        f"Expected {what}: one of {', '.join(known)}, or an object or function of your own; received "
+        f"{identifier!r}.{hint}"
     )
+
+
+def _usable(found: Any) -> bool:
+    """Return whether `found` is a function, a class, or an object with a config, such as an optimizer."""
+    return callable(found) or hasattr(found, "get_config")

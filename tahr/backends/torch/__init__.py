@@ -59,10 +59,11 @@ class Torch(Draws, Neural, Backend):
     def to_numpy(self, x: Any) -> np.ndarray:
         if not isinstance(x, torch.Tensor):
             return np.asarray(x)
+        own = x.device.type != "cpu"
         x = x.detach().cpu().resolve_conj().resolve_neg()
         if x.dtype is torch.bfloat16:
             return x.float().numpy().astype(numpy_dtype("bfloat16"))
-        return x.numpy()
+        return x.numpy() if own else x.numpy().copy()  # training changes variables in place
 
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = DTYPES[dtypes.canonical(dtype)]

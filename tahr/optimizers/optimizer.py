@@ -1,0 +1,635 @@
+"""`Optimizer`: from gradients to new weights, as variables that change or as a pure function of lists of arrays."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from tahr import backends, naming, ops
+from tahr.optimizers import transforms
+from tahr.optimizers.schedules.schedule import LearningRateSchedule
+from tahr.recording import Recorded
+from tahr.variables import StatelessScope, Variable
+
+__all__ = ["Optimizer", "OptimizerArguments"]
+
+
+class OptimizerArguments(TypedDict, total=False):
+    """The arguments that every optimizer takes; `Optimizer` says what they mean."""
+
+    weight_decay: float | None
+    clipnorm: float | None
+    clipvalue: float | None
+    global_clipnorm: float | None
+    use_ema: bool
+    ema_momentum: float
+    ema_overwrite_frequency: int | None
+    loss_scale_factor: float | None
+    gradient_accumulation_steps: int | None
+    name: str | None
+
+
+class Optimizer(Recorded):
+    """Moves variables against their gradients; a subclass says how, in `update_step`.
+
+    Args:
+        learning_rate: a number, a `LearningRateSchedule`, or a function of no arguments.
+        weight_decay: share of each weight taken off at each step, times the learning rate; None takes off nothing.
+        clipnorm: longest norm of the gradient of one variable.
+        clipvalue: largest absolute value of an element of a gradient.
+        global_clipnorm: longest norm of all gradients together.
+        use_ema: whether a moving average of each variable is kept.
+        ema_momentum: share of the old average in the new one.
+        ema_overwrite_frequency: after how many steps variables take on their averages; None means when training ends.
+        loss_scale_factor: number that the loss is multiplied by before gradients are computed, and they are divided by.
+        gradient_accumulation_steps: over how many steps gradients are averaged before variables change.
+        name: name shown to people, and first part of the paths of its variables.
+
+    Raises:
+        ValueError: for values out of range, more than one kind of clipping, and unknown arguments.
+
+    >>> class Plain(keras.Optimizer):
+    ...     def update_step(self, gradient, variable, learning_rate):
+    ...         self.assign_sub(variable, learning_rate * gradient)
+    >>> v = keras.Variable([1.0, 2.0])
+    >>> Plain(learning_rate=0.5).apply([ops.array([1.0, 1.0])], [v])
+    >>> v.numpy()
+    [0.5, 1.5]
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        _refuse_unknown(type(self).__name__, kwargs)
+        self.name = name or naming.auto_name(naming.snake_case(type(self).__name__))
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
+        self.loss_scale_factor, self.gradient_accumulation_steps = loss_scale_factor, gradient_accumulation_steps
+        self._check_arguments()
+        self.built = False
+        self._variables: list[Variable] = []
+        self._trainable_variables: list[Variable] = []
+        self._positions: dict[int, int] = {}
+        self._averages: list[Variable] = []
+        self._accumulators: list[Variable] = []
+        self._not_decayed: list[Any] = []
+        self._iterations = self.add_variable((), dtype="int32", aggregation="only_first_replica", name="iteration")
+        self._learning_rate: Any = None
+        if isinstance(learning_rate, Mapping) and "class_name" in learning_rate:
+            from tahr.optimizers import schedules
+
+            learning_rate = schedules.deserialize(learning_rate)
+        if isinstance(learning_rate, LearningRateSchedule) or (
+            callable(learning_rate) and not _is_number(learning_rate)
+        ):
+            self._learning_rate = learning_rate
+        else:
+            self._learning_rate = self.add_variable(
+                (), _constant(learning_rate), aggregation="only_first_replica", name="learning_rate"
+            )
+
+    def _check_arguments(self) -> None:
+        clippings = {n: getattr(self, n) for n in ("clipnorm", "clipvalue", "global_clipnorm")}
+        if sum(value is not None for value in clippings.values()) > 1:
+            raise ValueError(f"{type(self).__name__}: expected one kind of clipping at most; received {clippings}.")
+        for what, value in clippings.items():
+            if value is not None and value < 0:
+                raise ValueError(f"{type(self).__name__}: expected {what} >= 0; received {value!r}.")
+        if self.use_ema and not 0 <= self.ema_momentum <= 1:
+            raise ValueError(f"{type(self).__name__}: expected ema_momentum in [0, 1]; received {self.ema_momentum!r}.")
+        for what, low in (("ema_overwrite_frequency", 1), ("gradient_accumulation_steps", 2)):
+            value = getattr(self, what)
+            if value is not None and (what != "ema_overwrite_frequency" or self.use_ema):
+                if not isinstance(value, int) or value < low:
+                    raise ValueError(
+                        f"{type(self).__name__}: expected {what} to be an int >= {low}; received {value!r}."
+                    )
+
+    # ---- variables ----------------------------------------------------------------------------------------------
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The optimizer's own variables: iteration, learning rate, averages, accumulators, slots."""
+        return list(self._variables)
+
+    @property
+    def iterations(self) -> Any:
+        """The number of updates made so far, as an integer scalar."""
+        if self.gradient_accumulation_steps:
+            return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
+        return self._iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate of the next update; assign a number to change it."""
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            return rate
+        return rate(self.iterations) if isinstance(rate, LearningRateSchedule) else rate()
+
+    @learning_rate.setter
+    def learning_rate(self, learning_rate: Any) -> None:
+        if isinstance(self._learning_rate, Variable):
+            if isinstance(learning_rate, LearningRateSchedule) or (
+                callable(learning_rate) and not _is_number(learning_rate)
+            ):
+                self._variables = [v for v in self._variables if v is not self._learning_rate]
+                self._learning_rate = learning_rate
+            else:
+                self._learning_rate.assign(learning_rate)
+        elif callable(learning_rate):
+            self._learning_rate = learning_rate
+        else:
+            raise TypeError(
+                f"{self.name}.learning_rate follows {self._learning_rate!r} and so cannot be set to a number. Make the "
+                "optimizer with a number as learning_rate, or assign another schedule."
+            )
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Return a new variable of the optimizer's state.
+
+        Args:
+            shape: its shape.
+            initializer: its first value: a name, an `Initializer` or a function of (shape, dtype).
+            dtype: its type; None means `floatx`.
+            aggregation: how replicas combine.
+            layout: how it is laid out over devices, or None.
+            name: last part of its path.
+        """
+        from tahr import initializers
+
+        if "_variables" not in self.__dict__:
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() before it adds variables.")
+        with naming.path_scope(self.name):
+            variable = Variable(
+                initializers.get(initializer),
+                shape=shape,
+                dtype=dtype,
+                trainable=False,
+                aggregation=aggregation,
+                layout=layout,
+                name=name,
+            )
+        self._variables.append(variable)
+        return variable
+
+    def add_variable_from_reference(
+        self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
+    ) -> Variable:
+        """Return a new variable of the shape and type of another one, called after it."""
+        path = str(getattr(reference_variable, "path", None) or reference_variable.name).replace("/", "_")
+        return self.add_variable(
+            reference_variable.shape,
+            initializer,
+            dtype=reference_variable.dtype,
+            layout=getattr(reference_variable, "layout", None),
+            name=f"{path}_{name or 'slot'}",
+        )
+
+    def add_optimizer_variables(self, trainable_variables: Any, name: Any, initializer: Any = "zeros") -> Any:
+        """Return new variables, one for each of `trainable_variables`; for several names, a list of variables a name.
+
+        Args:
+            trainable_variables: the variables to be trained.
+            name: a name, or several.
+            initializer: how they start, one for all names or one a name.
+        """
+        names = [name] if isinstance(name, str) else list(name)
+        starts = list(initializer) if isinstance(initializer, (list, tuple)) else [initializer] * len(names)
+        if len(starts) != len(names):
+            raise ValueError(f"add_optimizer_variables: expected {len(names)} initializers; received {len(starts)}.")
+        made: list[list[Variable]] = [[] for _ in names]
+        for variable in trainable_variables:
+            for place, (slot, start) in enumerate(zip(names, starts, strict=True)):
+                made[place].append(self.add_variable_from_reference(variable, slot, start))
+        return made[0] if isinstance(name, str) else made
+
+    def build(self, variables: Any) -> None:
+        """Make the state for training these variables."""
+        if self.built:
+            return
+        self._trainable_variables = list(variables)
+        self._positions = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        if self.use_ema:
+            self._averages = [self.add_variable_from_reference(v, "average") for v in self._trainable_variables]
+        if self.gradient_accumulation_steps:
+            self._accumulators = [
+                self.add_variable_from_reference(v, "gradient_accumulator") for v in self._trainable_variables
+            ]
+        self.built = True
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        return self._positions[id(variable)]
+
+    def assign(self, variable: Any, value: Any) -> None:
+        """Set a variable: for use in `update_step`."""
+        variable.assign(value)
+
+    def assign_add(self, variable: Any, value: Any) -> None:
+        """Add to a variable: for use in `update_step`."""
+        variable.assign(variable + ops.cast(value, variable.dtype))
+
+    def assign_sub(self, variable: Any, value: Any) -> None:
+        """Subtract from a variable: for use in `update_step`."""
+        variable.assign(variable - ops.cast(value, variable.dtype))
+
+    def set_weights(self, weights: Any) -> None:
+        """Set all variables of the state from arrays in the order of `variables`.
+
+        Raises:
+            ValueError: if number or shapes differ.
+        """
+        weights = list(weights)
+        own = self.variables
+        if len(weights) != len(own):
+            raise ValueError(
+                f"set_weights: {self.name} has {len(own)} variables; received {len(weights)} arrays. "
+                "Build the optimizer with the variables it trains first."
+            )
+        for variable, value in zip(own, weights, strict=True):
+            variable.assign(value)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the state into a mapping, under the numbers of the variables."""
+        for i, variable in enumerate(self.variables):
+            store[str(i)] = variable.numpy()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the state from a mapping that `save_own_variables` filled; refuse another number of arrays.
+
+        Raises:
+            ValueError: if the number or shapes of the arrays differ.
+        """
+        own = self.variables
+        if len(store.keys()) != len(own):
+            hint = "" if self.built else " The optimizer has not been built with the variables that it trains yet."
+            raise ValueError(
+                f"{self.name}: expected {len(own)} saved arrays, one for each of {[v.path for v in own]}; received "
+                f"{len(store.keys())}.{hint}"
+            )
+        for i, variable in enumerate(own):
+            variable.assign(store[str(i)])
+
+    # ---- steps --------------------------------------------------------------------------------------------------
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Move one variable against its gradient, with `self.assign`, `assign_add` and `assign_sub`."""
+        raise NotImplementedError(
+            f"{type(self).__name__} defines no `update_step(self, gradient, variable, learning_rate)`."
+        )
+
+    def update(
+        self,
+        gradients: list[Any],
+        values: list[Any],
+        state: dict[int, Any],
+        variables: list[Variable],
+        rate: Any,
+        t: Any,
+    ) -> list[Any]:
+        """Return the values of `variables` after one update; new values of the state go into `state`.
+
+        A pure function of arrays. This one runs `update_step` inside a functional scope.
+
+        Args:
+            gradients: a gradient for each variable.
+            values: its value.
+            state: the array of each of the optimizer's variables, by the `id` of the variable.
+            variables: the variables.
+            rate: the learning rate, a scalar.
+            t: number of this update, counting from 1, a float32 scalar.
+        """
+        scope = StatelessScope()
+        scope.values.update(state)
+        scope.values.update({id(v): value for v, value in zip(variables, values, strict=True)})
+        with scope:
+            for gradient, variable in zip(gradients, variables, strict=True):
+                self.update_step(gradient, variable, rate)
+        state.update({key: scope.values[key] for key in state})
+        return [scope.values[id(v)] for v in variables]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
+        """Move variables against their gradients.
+
+        Args:
+            grads: a gradient for each variable; None leaves it as it is.
+            trainable_variables: the variables; None means those that the optimizer was built with.
+
+        Raises:
+            ValueError: if the variables are not those it was built with, their number differs from that of the
+                gradients, or all gradients are None.
+        """
+        grads = list(grads)
+        if not grads:
+            return
+        variables = self._targets(grads, trainable_variables)
+        grads, variables = self._present(grads, variables)
+        engine = backends.current()
+        with engine.no_grad():
+            own = self.variables
+            state = {id(v): v.value for v in own}
+            values = [v.value for v in variables]
+            new, changed = self._advance(grads, values, dict(state), variables)
+            for variable, old, value in zip(variables, values, new, strict=True):
+                if value is not old:
+                    variable.assign(value)
+            for variable in own:
+                if changed[id(variable)] is not state[id(variable)]:
+                    variable.assign(changed[id(variable)])
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
+        """Move variables against their gradients, given as pairs of a gradient and a variable; return the iteration.
+
+        Raises:
+            ValueError: if there is no pair; see also `apply`.
+        """
+        pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError(
+                f"{self.name}.apply_gradients: expected pairs of a gradient and a variable; received none."
+            )
+        grads, variables = zip(*pairs, strict=True)
+        self.apply(grads, variables)
+        return self._iterations
+
+    def minimize(self, loss: Callable[[], Any], var_list: Sequence[Variable]) -> Any:
+        """Compute the gradients of a function of no arguments by `var_list`, make an update, and return the loss.
+
+        >>> v = keras.Variable(3.0)
+        >>> _ = optimizers.SGD(0.5).minimize(lambda: v * v, [v])
+        >>> float(v)
+        0.0
+        """
+        from tahr.autodiff import value_and_grad
+
+        found: dict[str, Any] = {}
+
+        def scaled() -> Any:
+            value = loss()
+            return self.scale_loss(value), value
+
+        (_, found["loss"]), grads = value_and_grad(scaled, list(var_list), has_aux=True)()
+        self.apply(grads, var_list)
+        return found["loss"]
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Return new values of the trained variables and of the optimizer's variables: a pure function.
+
+        Args:
+            optimizer_variables: values of `variables`.
+            grads: a gradient for each trained variable, or None for it.
+            trainable_variables: values of the variables that the optimizer was built with.
+
+        Raises:
+            ValueError: if the optimizer is not built, or a number of values differs.
+        """
+        own = self.variables
+        self._check_built(optimizer_variables, own, trainable_variables)
+        engine = backends.current()
+        mapped = [v.value if isinstance(v, Variable) else engine.tensor(v) for v in optimizer_variables]
+        values = [v.value if isinstance(v, Variable) else engine.tensor(v) for v in trainable_variables]
+        kept, variables = self._present(list(grads), self._trainable_variables)
+        places = [self._positions[id(v)] for v in variables]
+        state = {id(v): value for v, value in zip(own, mapped, strict=True)}
+        with engine.no_grad():
+            new, state = self._advance(kept, [values[i] for i in places], state, variables)
+        for i, value in zip(places, new, strict=True):
+            values[i] = value
+        return values, [state[id(v)] for v in own]
+
+    def _check_built(
+        self, optimizer_variables: Sequence[Any], own: list[Variable], trainable_variables: Sequence[Any]
+    ) -> None:
+        if not self.built:
+            raise ValueError(f"stateless_apply: call {self.name}.build(trainable_variables) first.")
+        for what, given, own in (
+            ("optimizer_variables", optimizer_variables, own),
+            ("trainable_variables", trainable_variables, self._trainable_variables),
+        ):
+            if len(given) != len(own):
+                raise ValueError(f"stateless_apply: expected {len(own)} {what} for {self.name}; received {len(given)}.")
+
+    def _targets(self, grads: list[Any], trainable_variables: Sequence[Any] | None) -> list[Variable]:
+        if trainable_variables is None:
+            if not self.built:
+                raise ValueError(
+                    f"{self.name}.apply: without trainable_variables the optimizer must have been built: call "
+                    f"{self.name}.build(trainable_variables) first."
+                )
+            variables = self._trainable_variables
+        else:
+            variables = list(trainable_variables)
+            if not self.built:
+                self.build(variables)
+        if len(grads) != len(variables):
+            raise ValueError(f"{self.name}.apply: expected {len(variables)} gradients; received {len(grads)}.")
+        unknown = [v for v in variables if id(v) not in self._positions]
+        if unknown:
+            raise ValueError(
+                f"{self.name}.apply: unknown variable {unknown[0]!r}. An optimizer trains the variables that it was built "
+                "with; make a new optimizer, or build this one with all variables."
+            )
+        return variables
+
+    def _present(self, grads: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
+        """Return the gradients that are not None, in the type of their variable, with their variables."""
+        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
+        if len(missing) == len(grads):
+            raise ValueError(
+                f"{self.name}.apply: no gradient for any variable. The loss does not depend on {', '.join(missing)}."
+            )
+        if missing:
+            warnings.warn(
+                f"{self.name}.apply: no gradient for {', '.join(missing)}; the loss does not depend on them.",
+                stacklevel=3,
+            )
+            kept = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+            grads, variables = [g for g, _ in kept], [v for _, v in kept]
+        engine = backends.current()
+        return [engine.tensor(g, v._dtype) for g, v in zip(grads, variables, strict=True)], variables
+
+    def _advance(
+        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable]
+    ) -> tuple[list[Any], dict[int, Any]]:
+        """Return values of variables and state after one step: everything but the formula of the update itself."""
+        if any(v.overwrite_with_gradient for v in variables):
+            grads, values = self._overwrite(grads, values, variables)
+        step = state[id(self._iterations)]
+        if self.loss_scale_factor is not None:
+            grads = [g / self.loss_scale_factor for g in grads]
+        if self.gradient_accumulation_steps:
+            values = self._accumulate(grads, values, state, variables, step)
+        else:
+            values = self._move(grads, values, state, variables, step)
+        state[id(self._iterations)] = step + 1
+        return values, state
+
+    def _overwrite(self, grads: list[Any], values: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Any]]:
+        """Return gradients and values where the variables whose "gradient" is their next value have it."""
+        kept = [g if v.overwrite_with_gradient else x for g, x, v in zip(grads, values, variables, strict=True)]
+        still = [ops.zeros_like(g) if v.overwrite_with_gradient else g for g, v in zip(grads, variables, strict=True)]
+        return still, kept
+
+    def _accumulate(
+        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable], step: Any
+    ) -> list[Any]:
+        """Return the values after a step that only every so often is an update, with the mean of the gradients."""
+        steps = self.gradient_accumulation_steps or 1
+        keys = [id(self._accumulators[self._positions[id(v)]]) for v in variables]
+        sums = [state[key] + g for key, g in zip(keys, grads, strict=True)]
+        order = list(state)
+
+        def update() -> tuple[list[Any], list[Any]]:
+            inner = dict(state)
+            new = self._move([s / steps for s in sums], values, inner, variables, ops.floor_divide(step, steps))
+            inner.update({key: ops.zeros_like(s) for key, s in zip(keys, sums, strict=True)})
+            return new, [inner[key] for key in order]
+
+        def wait() -> tuple[list[Any], list[Any]]:
+            inner = {**state, **dict(zip(keys, sums, strict=True))}
+            return list(values), [inner[key] for key in order]
+
+        new, changed = ops.cond(ops.equal((step + 1) % steps, 0), update, wait)
+        state.update(zip(order, changed, strict=True))
+        return new
+
+    def _move(
+        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable], step: Any
+    ) -> list[Any]:
+        """Return the values after an update: clipping, weight decay, the formula, constraints, averages."""
+        grads = transforms.clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
+        rate = self._rate(state, step)
+        decays = [self.decay_of(v) if self._decays(v) else None for v in variables]
+        values = [
+            x if decay is None else x - x * ops.cast(rate * decay, v._dtype)
+            for x, v, decay in zip(values, variables, decays, strict=True)
+        ]
+        values = self.update(grads, values, state, variables, rate, ops.cast(step + 1, "float32"))
+        if self.use_ema:
+            values = self._average(values, state, variables, step)
+        return [v.constraint(x) if v.constraint is not None else x for x, v in zip(values, variables, strict=True)]
+
+    def _rate(self, state: dict[int, Any], step: Any) -> Any:
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            return state[id(rate)]
+        found = rate(step) if isinstance(rate, LearningRateSchedule) else rate()
+        return ops.convert_to_tensor(found, dtype="float32")
+
+    def _average(self, values: list[Any], state: dict[int, Any], variables: list[Variable], step: Any) -> list[Any]:
+        """Return the values, with moving averages of them brought up to date, and taken on every so often."""
+        new = []
+        momentum = ops.where(step == 0, 0.0, self.ema_momentum)  # the first average is the first value
+        every = self.ema_overwrite_frequency
+        for x, v in zip(values, variables, strict=True):
+            key = id(self._averages[self._positions[id(v)]])
+            share = ops.cast(momentum, v._dtype)
+            state[key] = share * state[key] + (1 - share) * x
+            new.append(ops.where((step + 1) % every == 0, state[key], x) if every else x)
+        return new
+
+    def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
+        """Set variables to their moving averages at the end of training, if averages are kept."""
+        if self.use_ema:
+            for variable in var_list:
+                variable.assign(self._averages[self._positions[id(variable)]].value)
+
+    # ---- loss scale and weight decay ----------------------------------------------------------------------------
+
+    def scale_loss(self, loss: Any) -> Any:
+        """Return the loss times `loss_scale_factor`: what to compute gradients of."""
+        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+
+    def exclude_from_weight_decay(
+        self, var_list: Iterable[Any] | None = None, var_names: Iterable[str] | None = None
+    ) -> None:
+        """Let weight decay leave some variables alone, such as biases and the scales of normalisation.
+
+        Args:
+            var_list: the variables.
+            var_names: regular expressions searched for in their paths.
+
+        Raises:
+            ValueError: if the optimizer is already built.
+
+        >>> optimizer = optimizers.AdamW()
+        >>> optimizer.exclude_from_weight_decay(var_names=["bias", "gamma"])
+        """
+        if self.built:
+            raise ValueError(f"{self.name}.exclude_from_weight_decay: call it before the optimizer is built.")
+        self._not_decayed += [*(var_list or ()), *(re.compile(name) for name in var_names or ())]
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """Return the weight decay of a variable that is not excluded from it."""
+        return self.weight_decay
+
+    def _decays(self, variable: Variable) -> bool:
+        for excluded in self._not_decayed:
+            if excluded is variable or (isinstance(excluded, re.Pattern) and excluded.search(variable.path)):
+                return False
+        return True
+
+    # ---- config -------------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as data, with the learning rate as it is now."""
+        from tahr.saving.serialization import serialize_keras_object
+
+        rate = self._learning_rate
+        config = super().get_config()
+        if "learning_rate" in config:
+            config["learning_rate"] = (
+                float(rate.numpy()) if isinstance(rate, Variable) else serialize_keras_object(rate)
+            )
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Return a new optimizer made from what `get_config` gave."""
+        from tahr.saving.registry import CustomObjectScope
+
+        with CustomObjectScope(custom_objects):
+            return super().from_config(config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or hasattr(value, "dtype")
+
+
+def _constant(value: Any) -> Callable[..., Any]:
+    return lambda shape, dtype=None: backends.current().tensor(value, dtype)
+
+
+_OLD = {"lr": "learning_rate", "decay": "a schedule from optimizers.schedules as learning_rate"}
+
+
+def _refuse_unknown(what: str, kwargs: dict[str, Any]) -> None:
+    if kwargs:
+        hints = "".join(f" Instead of {k!r}, use {_OLD[k]}." for k in kwargs if k in _OLD)
+        raise ValueError(f"{what}: unknown arguments {sorted(kwargs)}.{hints}")

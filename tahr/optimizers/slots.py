@@ -1,0 +1,83 @@
+"""Optimizers whose formula is a pure function of a gradient, a value and a few arrays beside it."""
+
+from typing import Any, ClassVar
+
+from tahr import backends, ops
+from tahr.optimizers.optimizer import Optimizer
+from tahr.variables import Variable
+
+__all__ = ["SlotOptimizer"]
+
+Slots = tuple[Any, ...]
+
+
+class SlotOptimizer(Optimizer):
+    """An optimizer given by `step`, a pure function that is called for each variable.
+
+    Attributes:
+        slots: names of the arrays kept beside each variable, in groups: the variables of a group are made variable by
+            variable, then comes the next group. This is the order in which files hold them.
+    """
+
+    slots: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    def slots_of(self, variable: Any) -> tuple[tuple[str, ...], ...]:
+        """Return the groups of slot names that a variable has."""
+        return self.slots
+
+    def new_slot(self, variable: Any, name: str) -> Variable:
+        """Return a new variable to be the slot `name` of a variable."""
+        return self.add_variable_from_reference(variable, name)
+
+    def build(self, var_list: Any) -> None:
+        """Make the state for training these variables."""
+        if self.built:
+            return
+        super().build(var_list)
+        self._slots: list[list[Variable]] = [[] for _ in self._trainable_variables]
+        most = max((len(self.slots_of(v)) for v in self._trainable_variables), default=0)
+        for group in range(most):
+            for variable, kept in zip(self._trainable_variables, self._slots, strict=True):
+                groups = self.slots_of(variable)
+                kept += [self.new_slot(variable, name) for name in (groups[group] if group < len(groups) else ())]
+
+    def step(self, gradient: Any, value: Any, slots: Slots, rate: Any, t: Any) -> tuple[Any, Slots]:
+        """Return the new value of a variable and of its slots.
+
+        Args:
+            gradient: its gradient.
+            value: its value, of the same shape and type.
+            slots: its slots, in the order in which `slots` names them.
+            rate: learning rate, a float32 scalar; with it, short floats are computed in float32.
+            t: number of this update, counting from 1, a float32 scalar.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no `step`.")
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Move one variable and its slots by `step`."""
+        kept = self._slots[self._positions[id(variable)]]
+        t = ops.cast(ops.add(self.iterations, 1), "float32")
+        slots = tuple(slot.value for slot in kept)
+        value, slots = self.step(ops.cast(gradient, variable.dtype), variable.value, slots, learning_rate, t)
+        for slot, new in zip([variable, *kept], [value, *slots], strict=True):
+            slot.assign(new)
+
+    def update(
+        self,
+        gradients: list[Any],
+        values: list[Any],
+        state: dict[int, Any],
+        variables: list[Variable],
+        rate: Any,
+        t: Any,
+    ) -> list[Any]:
+        if not type(self).update_step.__module__.startswith("tahr.optimizers."):  # a user's own, in a subclass
+            return super().update(gradients, values, state, variables, rate, t)
+        cast = backends.current().cast
+        before, new = dict(state), []  # a slot may be shared by all variables, and then changes once
+        for gradient, value, variable in zip(gradients, values, variables, strict=True):
+            kept = self._slots[self._positions[id(variable)]]
+            value, slots = self.step(gradient, value, tuple(before[id(slot)] for slot in kept), rate, t)
+            state.update({id(slot): cast(array, slot._dtype) for slot, array in zip(kept, slots, strict=True)})
+            new.append(cast(value, variable._dtype))
+        return new
