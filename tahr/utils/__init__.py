@@ -1,16 +1,47 @@
-"""Helpers under Keras's names: files, labels, progress."""
+"""Helpers under Keras's names: files, labels, progress, and other rooms' names that Keras offers here too."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+# name -> the module that has it, with `:name` added where it is called otherwise there
 _NAMES = {
+    "CustomObjectScope": "tahr.saving",
     "Progbar": "tahr.utils.progbar",
+    "PyDataset": "tahr.trainer.sources.py_dataset",
+    "Sequence": "tahr.trainer.sources.py_dataset:PyDataset",
+    "clear_session": "tahr.backend",
+    "custom_object_scope": "tahr.saving",
+    "deserialize_keras_object": "tahr.saving",
+    "disable_interactive_logging": "tahr.config",
+    "enable_interactive_logging": "tahr.config",
+    "get_custom_objects": "tahr.saving",
     "get_file": "tahr.utils.download",
+    "get_registered_name": "tahr.saving",
+    "get_registered_object": "tahr.saving",
+    "is_interactive_logging_enabled": "tahr.config",
+    "is_keras_tensor": "tahr.backend",
     "normalize": "tahr.utils.numerical",
+    "register_keras_serializable": "tahr.saving",
+    "serialize_keras_object": "tahr.saving",
+    "standardize_dtype": "tahr.backend",
     "to_categorical": "tahr.utils.numerical",
 }
 
 if TYPE_CHECKING:
+    from tahr.backend import clear_session, is_keras_tensor, standardize_dtype
+    from tahr.config import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
+    from tahr.saving import (
+        CustomObjectScope,
+        custom_object_scope,
+        deserialize_keras_object,
+        get_custom_objects,
+        get_registered_name,
+        get_registered_object,
+        register_keras_serializable,
+        serialize_keras_object,
+    )
+    from tahr.trainer.sources.py_dataset import PyDataset
+    from tahr.trainer.sources.py_dataset import PyDataset as Sequence
     from tahr.utils.download import get_file
     from tahr.utils.numerical import normalize, to_categorical
     from tahr.utils.progbar import Progbar
@@ -21,7 +52,8 @@ __all__ = list(_NAMES)  # pyright: ignore[reportUnsupportedDunderAll]
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module 'tahr.utils' has no attribute {name!r}")
-    found = getattr(importlib.import_module(_NAMES[name]), name)
+    module, _, original = _NAMES[name].partition(":")
+    found = getattr(importlib.import_module(module), original or name)
     globals()[name] = found
     return found
 
