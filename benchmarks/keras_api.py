@@ -12,6 +12,8 @@ LOSSES = {"binary": "binary_crossentropy", "classes": "sparse_categorical_crosse
 class Fit(Repeated):
     """Epochs of `fit` on NumPy arrays with verbose=0, everything else left at its default."""
 
+    verbose = 0
+
     def __init__(self, task: Task, module: str) -> None:
         self.task, self.module = task, module
         self.x, self.y = task.data()
@@ -24,7 +26,7 @@ class Fit(Repeated):
         self.model.compile(optimizer=optimizer, loss=LOSSES[self.task.loss], metrics=["accuracy"])
 
     def units(self, count: int) -> None:
-        history = self.model.fit(self.x, self.y, batch_size=self.task.batch_size, epochs=count, verbose=0)
+        history = self.model.fit(self.x, self.y, batch_size=self.task.batch_size, epochs=count, verbose=self.verbose)
         self.logs = {name: float(values[-1]) for name, values in history.history.items()}
 
     def facts(self) -> dict[str, Any]:

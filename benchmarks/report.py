@@ -41,7 +41,11 @@ def number(value: float | None) -> str:
 def table(result: Result) -> list[list[str]]:
     """Return the rows of a workload's table, the head first."""
     workload = WORKLOADS[result.workload]
-    ours = [name for name, row in result.rows.items() if name.startswith("tahr") and row.values and not row.failure]
+    ours = (
+        []
+        if workload.unit == "times"
+        else [name for name, row in result.rows.items() if name.startswith("tahr") and row.values and not row.failure]
+    )
     head = ["peer", f"median, {workload.unit}", "quartiles", "expected", "start, s", "peak, MB"]
     lines = [[*head, *(f"{PEERS[name].label} is n x faster" for name in ours)]]
     for name, row in result.rows.items():

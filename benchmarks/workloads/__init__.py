@@ -1,8 +1,10 @@
 """The workloads by name, in the order of the report."""
 
-from workloads import cnn, eager, fresh, lstm, mlp, predict
+from workloads import cnn, eager, fresh, lstm, mlp, predict, progress
 from workloads.base import Workload
 
 WORKLOADS: dict[str, Workload] = {
-    workload.name: workload for family in (mlp, cnn, lstm, predict, fresh, eager) for workload in family.WORKLOADS
+    workload.name: workload
+    for family in (mlp, cnn, lstm, predict, progress, fresh, eager)
+    for workload in family.WORKLOADS
 }
