@@ -23,6 +23,7 @@ _NAMES = {
     "normalize": "tahr.utils.numerical",
     "register_keras_serializable": "tahr.saving",
     "serialize_keras_object": "tahr.saving",
+    "set_random_seed": "tahr.random:set_seed",
     "standardize_dtype": "tahr.backend",
     "to_categorical": "tahr.utils.numerical",
 }
@@ -30,6 +31,7 @@ _NAMES = {
 if TYPE_CHECKING:
     from tahr.backend import clear_session, is_keras_tensor, standardize_dtype
     from tahr.config import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
+    from tahr.random import set_seed as set_random_seed
     from tahr.saving import (
         CustomObjectScope,
         custom_object_scope,
