@@ -25,9 +25,46 @@ class _Context(threading.local):
 
     training: Any = None
     depth: int = 0
+    known: dict[Any, Any] | None = None
 
 
 _context = _Context()
+
+
+class known_structure:  # noqa: N801
+    """A scope in which layers are taken to keep the parts they have, so that each is searched for once.
+
+    Args:
+        found: where what was found is kept; pass the same dict again as long as the structure stays.
+    """
+
+    __slots__ = ("_outer", "found")
+
+    def __init__(self, found: dict[Any, Any]):
+        self.found = found
+
+    def __enter__(self) -> None:
+        self._outer, _context.known = _context.known, self.found
+
+    def __exit__(self, *error: Any) -> None:
+        _context.known = self._outer
+
+
+def _search_once(method: Callable[["Layer"], list[Any]]) -> Callable[["Layer"], list[Any]]:
+    """Keep what a method without arguments found, inside `known_structure`."""
+
+    @functools.wraps(method)
+    def run(self: "Layer") -> list[Any]:
+        known = _context.known
+        if known is None:
+            return method(self)
+        key = id(self), method
+        found = known.get(key)
+        if found is None:
+            found = known[key] = method(self)
+        return found
+
+    return run
 
 
 class Layer(Recorded, Operation):
@@ -56,6 +93,9 @@ class Layer(Recorded, Operation):
 
     _untracked: frozenset[str] = frozenset({"_losses", "_recorded"})
     _takes_text = False  # whether inputs may be strings, which no backend holds
+    _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
+    input_spec: Any = None
+    supports_masking = False
 
     def __init__(
         self,
@@ -75,8 +115,6 @@ class Layer(Recorded, Operation):
         self.dtype_policy = dtype_policies.get(dtype)
         self.autocast = autocast
         self.built = False
-        self.input_spec: Any = None
-        self.supports_masking = getattr(self, "supports_masking", False)
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._losses: list[Any] = []
@@ -119,7 +157,7 @@ class Layer(Recorded, Operation):
             self._pass_masks(args, masks, outputs)
         if self.activity_regularizer is not None and not symbolic:
             for x in tree.flatten(outputs):
-                self.add_loss(self.activity_regularizer(x))
+                self.add_loss(self.activity_regularizer(x) / max(x.shape[0] if len(x.shape) else 1, 1))
         return outputs
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -291,6 +329,8 @@ class Layer(Recorded, Operation):
         variable.regularizer = regularizers.get(regularizer) if regularizer is not None else None
         variable.constraint = constraints.get(constraint) if constraint is not None else None
         variable.overwrite_with_gradient = overwrite_with_gradient
+        if not self._trainable:
+            variable.trainable = False
         self._own.append(variable)
         return variable
 
@@ -364,7 +404,8 @@ class Layer(Recorded, Operation):
         """The layers directly inside this one, each once."""
         return _unique(x for x in self._parts(Layer) if x is not self)
 
-    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list["Layer"]:
+    @_search_once
+    def _flatten_layers(self) -> list["Layer"]:
         """Return this layer and all inside it, each once, outer ones first."""
         found: dict[int, Layer] = {id(self): self}
         stack = list(reversed(self._layers))
@@ -372,26 +413,32 @@ class Layer(Recorded, Operation):
             layer = stack.pop()
             if id(layer) not in found:
                 found[id(layer)] = layer
-                if recursive:
-                    stack.extend(reversed(layer._layers))
-        return list(found.values())[0 if include_self else 1 :]
+                stack.extend(reversed(layer._layers))
+        return list(found.values())
 
+    @_search_once
     def _own_variables(self) -> list[Variable]:
         found = _unique([*self._own, *self._parts(Variable)])
         return [v for v in found if v.learnable] + [v for v in found if not v.learnable]
 
     @property
+    @_search_once
     def variables(self) -> list[Variable]:
         """All state: weights, then that of random generators, in the order of the layers."""
-        from tahr.random import SeedGenerator
-
         found: list[Variable] = []
         for layer in self._flatten_layers():
             found += layer._own_variables()
-            found += [g.state for g in layer._parts(SeedGenerator)]
+            found += layer._state_variables()
         return _unique(found)
 
+    def _state_variables(self) -> list[Variable]:
+        """Return state that is no weight: by default that of random generators."""
+        from tahr.random import SeedGenerator
+
+        return [g.state for g in self._parts(SeedGenerator)]
+
     @property
+    @_search_once
     def weights(self) -> list[Variable]:
         """Trainable and other weights, without the state of random generators and metrics."""
         return _unique(v for layer in self._flatten_layers() for v in layer._own_variables())
@@ -413,6 +460,7 @@ class Layer(Recorded, Operation):
         return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
 
     @property
+    @_search_once
     def metrics(self) -> list[Any]:
         """The metrics of this layer and of the layers inside it."""
         from tahr.metrics import Metric
@@ -605,14 +653,9 @@ class Layer(Recorded, Operation):
         """Return the constructor arguments as plain data, ready for JSON."""
         base = {"name": self.name, "trainable": self.trainable, "dtype": _serialize_policy(self._dtype_policy)}
         config = {**base, **super().get_config(), **base}
-        for name, usual in (
-            ("autocast", True),
-            ("activity_regularizer", None),
-            ("lora_rank", None),
-            ("lora_alpha", None),
-        ):
-            if config.get(name, 0) is usual:  # as Keras, whose older versions do not know all of these
-                del config[name]
+        for name, usual in (("autocast", True), ("activity_regularizer", None), ("lora_rank", None), ("lora_alpha", None)):
+            if config.get(name, 0) is usual and name not in self._always_written:
+                del config[name]  # as Keras, whose older versions do not know all of these
         return config
 
     @classmethod
@@ -656,6 +699,12 @@ class _CallInfo:
 @functools.cache
 def _call_info(cls: type) -> _CallInfo:
     return _CallInfo(cls)
+
+
+def call_takes(cls: type, name: str) -> bool:
+    """Return whether `call` of a class of layers takes an argument of that name."""
+    info = _call_info(cls)
+    return name in info.parameters or info.any_keyword
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tahr import tree
-from tahr.symbolic import KerasTensor
+from tahr.models.function import match_structure
 from tahr.trainer.sources import Source
 
 __all__ = ["check_data"]
@@ -96,28 +96,13 @@ def _check_range(labels: np.ndarray, classes: int | None, name: str) -> None:
 
 
 def _check_ids(model: Any, x: Any) -> None:
-    """Check ids that go straight from an input into an Embedding."""
-    from tahr.layers import Embedding
-
+    """Let layers that stand right behind an input and know what they can take (an Embedding) look at the data."""
     function = getattr(model, "_function", None)
     if function is None or x is None:
         return
-    from tahr.models.function import match_structure
-
     arrays = match_structure(function._inputs_struct, function.inputs, x, model.name)
     by_symbol = dict(zip(map(id, function.inputs), arrays, strict=True))
     for node in function._plan:
-        if isinstance(node.operation, Embedding):
-            array = by_symbol.get(id(node.inputs[0]))
-            if isinstance(array, np.ndarray) and array.size and array.dtype.kind in "iuf":
-                _check_id_range(node.operation, node.inputs[0], array)
-
-
-def _check_id_range(layer: Any, symbol: KerasTensor, array: np.ndarray) -> None:
-    low, high = array.min(), array.max()
-    if low < 0 or high >= layer.input_dim:
-        row = int(np.argmax(((array < 0) | (array >= layer.input_dim)).reshape(len(array), -1).any(axis=1)))
-        raise ValueError(
-            f"Layer {layer.path!r} (Embedding) has ids from 0 to {layer.input_dim - 1}; row {row} of {symbol.name!r} "
-            f"holds {low if low < 0 else high}. Raise input_dim, or check how the ids are made."
-        )
+        check = getattr(node.operation, "check_inputs", None)
+        if check is not None and node.inputs and isinstance(array := by_symbol.get(id(node.inputs[0])), np.ndarray):
+            check(array)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tahr import backends, tree
+from tahr.layers.layer import known_structure
 from tahr.optimizers import Optimizer
 from tahr.trainer.sources import Chunk
 from tahr.trainer.step import quiet
@@ -46,6 +47,7 @@ class Session:
             "test": not usual or cls.test_step is not Model.test_step,
         }
         self._functions: dict[Any, Callable[..., Any]] = {}
+        self._structure: dict[Any, Any] = {}
         self.pace = _Pace()
         self.collect(model)
 
@@ -71,6 +73,7 @@ class Session:
             "metrics": groups["metrics"],
         }
         self._functions.clear()
+        self._structure.clear()
 
     @property
     def model(self) -> Any:
@@ -92,7 +95,7 @@ class Session:
         scope = StatelessScope(collect_losses=True)
         scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
         known = set(scope.values)
-        with scope:
+        with scope, known_structure(self._structure):
             found = run(self.model)
         unknown = [v for key, v in scope.updated.items() if key not in known]
         if unknown and kind == "train":
@@ -154,6 +157,7 @@ class Session:
         self.of["test"] = [*groups["model"], *groups["metrics"]]
         self.of["predict"] = groups["model"]
         self._functions.clear()
+        self._structure.clear()
 
     def results(self) -> dict[str, float]:
         """Return the values of the metrics as numbers."""
