@@ -108,9 +108,9 @@ class SeedGenerator(Recorded):
 
     def next(self, ordered: bool = True) -> Any:
         """Return the current seed, an array of two uint32, and move on to the next one."""
-        state = self.state.value
-        self.state.assign(state + backends.current().tensor(np.array([0, 1], np.uint32)))
-        return state
+        current, following = backends.current().split_seed(self.state.value)
+        self.state.assign(following)
+        return current
 
 
 def global_seed_generator() -> SeedGenerator:
@@ -254,9 +254,8 @@ def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None)
     """
     name = _float(dtype, "beta")
     wide = name if name in ("float32", "float64") else "float32"
-    state = draw_seed(seed)
-    other = ops.bitwise_xor(state, np.array([0, 2**31], np.uint32))  # a second stream of draws
-    a, b = gamma(shape, alpha, wide, state), gamma(shape, beta, wide, other)
+    both = ops.stack([ops.broadcast_to(ops.convert_to_tensor(p, wide), _sizes(shape)) for p in (alpha, beta)])
+    a, b = ops.unstack(backends.current().random_gamma(draw_seed(seed), both))
     return ops.cast(a / (a + b), name)
 
 

@@ -35,7 +35,9 @@ def load(name: str) -> Any:
         return importlib.import_module(f"tahr.backends.{name}").backend
     except ImportError as error:
         if error.name and error.name.split(".")[0] == name:
-            raise ImportError(f"The {name} backend needs {name}. Install it with: pip install 'tahr[{name}]'") from error
+            raise ImportError(
+                f"The {name} backend needs {name}. Install it with: pip install 'tahr[{name}]'"
+            ) from error
         raise
 
 

@@ -26,12 +26,30 @@ FAMILIES: dict[str, str] = {
     "indexing": """argpartition argsort digitize get_item in_top_k nonzero scatter scatter_update searchsorted slice
         slice_update sort take take_along_axis top_k unique unravel_index""",
     "products": "cdist cross dot einsum inner kron matmul outer tensordot vdot",
+    "statistics": """bincount corrcoef correlate diff histogram median nanmedian nanpercentile nanquantile percentile
+        quantile trapezoid""",
+    "linalg": """cholesky cholesky_inverse det eig eigh inv logdet lstsq lu_factor matrix_rank norm pinv qr slogdet solve
+        solve_triangular svd""",
+    "segment": "segment_max segment_min segment_prod segment_sum",
+    "views": "rearrange view view_as_complex view_as_real",
     "control": """associative_scan cond custom_gradient fori_loop jvp map rematerialization scan switch vectorize
         vectorized_map while_loop""",
+    "activation": """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid
+        log_softmax relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax
+        squareplus swish tanh_shrink threshold""",
+    "convolution": "conv conv_transpose depthwise_conv separable_conv",
+    "pooling": "adaptive_average_pool adaptive_max_pool average_pool max_pool",
+    "normalization": "batch_normalization layer_normalization moments normalize psnr rms_normalization",
+    "attention": "dot_product_attention",
+    "crossentropy": "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
+    "ctc": "ctc_decode ctc_loss",
+    "encoding": "depth_to_space multi_hot one_hot polar space_to_depth",
+    "patches": "fold unfold",
+    "signal": "extract_sequences fft fft2 ifft2 irfft istft rfft stft",
 }
 _HOME = {name: family for family, names in FAMILIES.items() for name in names.split()}
-_NUMPY = "elementwise comparison reduction shaping creation indexing products statistics core"
-_NN = "activation convolution pooling normalization attention crossentropy"
+_NUMPY = "elementwise comparison reduction shaping creation indexing products statistics core views linalg control"
+_NN = "activation convolution pooling normalization attention crossentropy ctc encoding patches"
 _VIEWS = {"numpy": _NUMPY, "nn": _NN}  # `ops.linalg`, `ops.image` and `ops.core` are the files of these names
 
 __all__ = sorted([*_HOME, *_VIEWS])  # noqa: PLE0605

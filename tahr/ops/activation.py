@@ -5,17 +5,10 @@ from typing import Any
 
 from tahr import shapes
 from tahr.arithmetic import OPERATIONS
-from tahr.dtypes import Rule, floating
+from tahr.dtypes import floating, number
 from tahr.ops.declare import alias, op
 from tahr.ops.elementwise import absolute, erf, exp, expm1, log, log1p, maximum, minimum, sqrt, tanh, where
 from tahr.shapes import unary
-
-
-def _count_bools(name: str) -> str:
-    return "int32" if name == "bool" else name
-
-
-number = Rule("number", _count_bools, _count_bools)
 
 
 @op(number, shape=unary)
@@ -25,7 +18,7 @@ def relu(x: Any) -> Any:
     >>> ops.relu([-1.0, 2.0])
     [0.0, 2.0]
     """
-    return where(x > 0, x, 0)
+    return where(x <= 0, 0, x)  # NaN stays NaN
 
 
 @op(number, shape=unary)
@@ -310,17 +303,21 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 @op(floating, shape=unary)
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """Return the point of the probability simplex that is closest to `x` along `axis` (Martins and Astudillo 2016).
+    """Return `max(x - t, 0)` along `axis`, with t so large that small elements give 0, as Keras 3 computes it.
 
-    >>> ops.sparsemax([1.0, 0.8, -1.0])
-    [0.6, 0.4, 0.0]
+    Where one element stands out this is the sparsemax of Martins and Astudillo (2016). Where k > 1 elements count, Keras
+    takes t = (sum of the sums of the largest 1 ... k elements - 1) / k, so the result does not sum to 1; models trained
+    with it depend on that.
+
+    >>> ops.sparsemax([3.0, 1.0, -1.0])
+    [1.0, 0.0, 0.0]
     """
     run = OPERATIONS
     moved = run["moveaxis"](x, axis, -1)
     ordered = run["flip"](run["sort"](moved, axis=-1), axis=-1)
     sums = run["cumsum"](ordered, axis=-1)
     count = run["cumsum"](run["ones_like"](ordered), axis=-1)
-    inside = run["cast"](1 + count * ordered > sums, x.dtype)
-    size = run["sum"](inside, axis=-1, keepdims=True)
-    limit = (run["sum"](inside * ordered, axis=-1, keepdims=True) - 1) / size
+    inside = 1 + count * ordered > sums
+    size = run["sum"](run["cast"](inside, x.dtype), axis=-1, keepdims=True)
+    limit = (run["sum"](where(inside, sums, 0), axis=-1, keepdims=True) - 1) / size
     return run["moveaxis"](maximum(moved - limit, 0), -1, axis)

@@ -11,14 +11,14 @@ from jax import lax
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.jax.nn import Neural
+from tahr.backends.jax.windows import Windows
 from tahr.backends.jax.random import Draws
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
 
 
-class Jax(Draws, Neural, Backend):
+class Jax(Draws, Windows, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
@@ -127,9 +127,11 @@ class Jax(Draws, Neural, Backend):
 
 
 def _holds_tracer(x: Any) -> bool:
-    return any(_holds_tracer(v) if isinstance(v, (list, tuple)) else hasattr(v, "__jax_array__") or isinstance(v, jax.Array) for v in x)
+    return any(
+        _holds_tracer(v) if isinstance(v, (list, tuple)) else hasattr(v, "__jax_array__") or isinstance(v, jax.Array)
+        for v in x
+    )
 
 
 backend = Jax()
-from tahr.backends.jax import math  # noqa: E402, F401  (it registers its functions on `backend`)
-
+from tahr.backends.jax import math, nn  # noqa: E402, F401  (they register their functions on `backend`)

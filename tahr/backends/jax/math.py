@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 
 
+from tahr.backends.backend import numpy_dtype
 from tahr.backends.jax import backend
+from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
 
@@ -18,7 +20,9 @@ implements = backend.implements
 
 @implements
 def _full(shape: Any, fill_value: Any, dtype: str) -> Any:
-    return jnp.full(shape, fill_value if isinstance(fill_value, (bool, int, float)) else backend.tensor(fill_value), dtype)
+    return jnp.full(
+        shape, fill_value if isinstance(fill_value, (bool, int, float)) else backend.tensor(fill_value), dtype
+    )
 
 
 @implements
@@ -119,7 +123,11 @@ def unique(
     fill_value: Any = None,
 ) -> Any:
     found = jnp.unique(x, return_index, return_inverse, return_counts, axis, size=size, fill_value=fill_value)
-    return found if not isinstance(found, tuple) else tuple(f if i == 0 else f.astype("int32") for i, f in enumerate(found))
+    return (
+        found
+        if not isinstance(found, tuple)
+        else tuple(f if i == 0 else f.astype("int32") for i, f in enumerate(found))
+    )
 
 
 # ---- products -----------------------------------------------------------------------------------------------------
@@ -208,3 +216,106 @@ def map_(f: Any, xs: Any) -> Any:
 @implements
 def vectorized_map(function: Any, elements: Any) -> Any:
     return jax.vmap(function)(_arrays(elements))
+
+
+# ---- other views --------------------------------------------------------------------------------------------------
+
+
+@implements
+def view(x: Any, dtype: Any = None) -> Any:
+    wanted = numpy_dtype(canonical(standardize_dtype(dtype or x.dtype)))
+    return x.view(wanted)
+
+
+@implements
+def view_as_complex(x: Any) -> Any:
+    return (
+        lax.complex(x[..., 0], x[..., 1])
+        if x.dtype == "float64"
+        else lax.complex(*(x[..., i].astype("float32") for i in (0, 1)))
+    )
+
+
+@implements
+def round_(x: Any, decimals: int = 0) -> Any:
+    if decimals >= 0 or not jnp.issubdtype(x.dtype, jnp.integer):
+        return jnp.round(x, decimals)
+    unit = 10**-decimals
+    half = jnp.abs(x) % unit * 2
+    low = jnp.abs(x) // unit
+    up = (half > unit) | ((half == unit) & (low % 2 == 1))
+    return (jnp.sign(x) * (low + up) * unit).astype(x.dtype)
+
+
+@implements
+def sort(x: Any, axis: int | None = -1) -> Any:
+    return jnp.sort(x, axis)
+
+
+# ---- linear algebra -----------------------------------------------------------------------------------------------
+
+
+@implements
+def cholesky(x: Any, upper: bool = False) -> Any:
+    return jnp.linalg.cholesky(x, upper=upper)
+
+
+@implements
+def eigh(x: Any) -> Any:
+    return tuple(jnp.linalg.eigh(x))
+
+
+@implements
+def eig(x: Any) -> Any:
+    return tuple(jnp.linalg.eig(x))
+
+
+@implements
+def lu_factor(x: Any) -> Any:
+    return tuple(jax.scipy.linalg.lu_factor(x))
+
+
+@implements
+def qr(x: Any, mode: str = "reduced") -> Any:
+    return tuple(jnp.linalg.qr(x, mode))
+
+
+@implements
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    found = jnp.linalg.svd(x, full_matrices=full_matrices, compute_uv=compute_uv)
+    return tuple(found) if compute_uv else found
+
+
+@implements
+def inv(x: Any) -> Any:
+    return jnp.linalg.inv(x)
+
+
+@implements
+def det(x: Any) -> Any:
+    return jnp.linalg.det(x)
+
+
+@implements
+def slogdet(x: Any) -> Any:
+    return tuple(jnp.linalg.slogdet(x))
+
+
+def _as_columns(a: Any, b: Any, run: Any) -> Any:
+    """Return `run(a, b)` for vectors b, too: those with one dimension less than a."""
+    return run(a, b) if b.ndim > 1 and b.ndim >= a.ndim else run(a, b[..., None])[..., 0]
+
+
+@implements
+def solve(a: Any, b: Any) -> Any:
+    return _as_columns(a, b, jnp.linalg.solve)
+
+
+@implements
+def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
+    def run(a: Any, b: Any) -> Any:
+        batch = jnp.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        a, b = (jnp.broadcast_to(m, (*batch, *m.shape[-2:])) for m in (a, b))
+        return lax.linalg.triangular_solve(a, b, left_side=True, lower=lower)
+
+    return _as_columns(a, b, run)

@@ -8,11 +8,11 @@ import numpy as np
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.numpy.nn import Neural
+from tahr.backends.numpy.windows import Windows
 from tahr.backends.numpy.random import Draws
 
 
-class NumPy(Draws, Neural, Backend):
+class NumPy(Draws, Windows, Backend):
     """Operations are NumPy functions; compositions do the rest."""
 
     name = "numpy"
@@ -65,4 +65,4 @@ class NumPy(Draws, Neural, Backend):
 
 
 backend = NumPy()
-from tahr.backends.numpy import math  # noqa: E402, F401  (it registers its functions on `backend`)
+from tahr.backends.numpy import math, nn  # noqa: E402, F401  (they register their functions on `backend`)

@@ -8,6 +8,7 @@ import numpy as np
 
 from tahr.backends.backend import numpy_dtype
 from tahr.backends.numpy import backend
+from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
 
@@ -113,7 +114,9 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is not None:
         ones = [1] * x.ndim
         ones[axis] = 0
-        wide = np.broadcast_shapes(*(tuple(n if k else 1 for n, k in zip(a.shape, ones, strict=True)) for a in (x, indices)))
+        wide = np.broadcast_shapes(
+            *(tuple(n if k else 1 for n, k in zip(a.shape, ones, strict=True)) for a in (x, indices))
+        )
         x, indices = (np.broadcast_to(a, _with(wide, axis, a.shape[axis])) for a in (x, indices))
     return np.take_along_axis(x, indices.astype("int64"), axis)
 
@@ -214,3 +217,100 @@ def _einsum(operands: Any, subscripts: str) -> Any:
 @implements
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     return np.tensordot(x1, x2, axes)
+
+
+@implements
+def allclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+    return np.asarray(np.allclose(x1, x2, rtol, atol, equal_nan))
+
+
+@implements
+def sort(x: Any, axis: int | None = -1) -> Any:
+    return np.sort(x, axis)
+
+
+# ---- other views --------------------------------------------------------------------------------------------------
+
+
+@implements
+def view(x: Any, dtype: Any = None) -> Any:
+    return np.ascontiguousarray(x).view(x.dtype if dtype is None else numpy_dtype(canonical(standardize_dtype(dtype))))
+
+
+@implements
+def view_as_complex(x: Any) -> Any:
+    return x[..., 0] + 1j * x[..., 1]
+
+
+# ---- linear algebra -----------------------------------------------------------------------------------------------
+
+
+@implements
+def cholesky(x: Any, upper: bool = False) -> Any:
+    return np.linalg.cholesky(x, upper=upper)
+
+
+@implements
+def eigh(x: Any) -> Any:
+    return tuple(np.linalg.eigh(x))
+
+
+@implements
+def eig(x: Any) -> Any:
+    kind = "complex128" if x.dtype in ("float64", "complex128") else "complex64"
+    return tuple(part.astype(kind) for part in np.linalg.eig(x))
+
+
+@implements
+def lu_factor(x: Any) -> Any:
+    """Gaussian elimination with the largest element of each column as pivot."""
+    lu = x.copy()
+    rows, columns = lu.shape[-2:]
+    steps = min(rows, columns)
+    pivots = np.zeros((*lu.shape[:-2], steps), "int32")
+    for index in np.ndindex(*lu.shape[:-2]):
+        m = lu[index]
+        for k in range(steps):
+            best = k + int(np.argmax(np.abs(m[k:, k])))
+            pivots[(*index, k)] = best
+            m[[k, best]] = m[[best, k]]
+            if m[k, k] != 0:
+                m[k + 1 :, k] /= m[k, k]
+                m[k + 1 :, k + 1 :] -= np.outer(m[k + 1 :, k], m[k, k + 1 :])
+    return lu, pivots
+
+
+@implements
+def qr(x: Any, mode: str = "reduced") -> Any:
+    return tuple(np.linalg.qr(x, mode))
+
+
+@implements
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    found = np.linalg.svd(x, full_matrices, compute_uv)
+    return tuple(found) if compute_uv else found
+
+
+@implements
+def inv(x: Any) -> Any:
+    return np.linalg.inv(x)
+
+
+@implements
+def det(x: Any) -> Any:
+    return np.asarray(np.linalg.det(x))
+
+
+@implements
+def slogdet(x: Any) -> Any:
+    return tuple(np.asarray(part) for part in np.linalg.slogdet(x))
+
+
+@implements
+def solve(a: Any, b: Any) -> Any:
+    return np.linalg.solve(a, b) if b.ndim > 1 and b.ndim >= a.ndim else np.linalg.solve(a, b[..., None])[..., 0]
+
+
+@implements
+def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
+    return solve(np.tril(a) if lower else np.triu(a), b)

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.torch.nn import Neural
+from tahr.backends.torch.windows import Windows
 from tahr.backends.torch.random import Draws
 
 DTYPES = {
@@ -22,7 +22,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Draws, Neural, Backend):
+class Torch(Draws, Windows, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
@@ -36,10 +36,31 @@ class Torch(Draws, Neural, Backend):
         "min": "amin",
         "mod": "remainder",
         "bitwise_invert": "bitwise_not",
-        "concatenate": "cat",
+        "left_shift": "bitwise_left_shift",
+        "right_shift": "bitwise_right_shift",
+    }
+    avoid = {
+        "allclose": "returns a Python bool, which no graph can hold",
+        "cdist": "loses digits beyond 25 rows, and has no float16",
+        "cross": "takes no vectors of two numbers and no axes of its own",
+        "diff": "refuses n larger than the axis",
+        "diag": "calls k diagonal",
+        "diagflat": "calls k offset",
+        "dot": "takes one-dimensional arrays only",
+        "isclose": "refuses booleans",
+        "outer": "takes one-dimensional arrays only",
+        "rot90": "calls the axes dims",
+        "select": "is another function: one index along an axis",
+        "std": "divides by n - 1",
+        "trace": "takes matrices only",
+        "trapezoid": "refuses x together with dx",
+        "tril": "calls k diagonal",
+        "triu": "calls k diagonal",
+        "vdot": "takes one-dimensional arrays only",
     }
     numbers = frozenset(
-        "add subtract multiply divide true_divide floor_divide mod power equal not_equal less less_equal greater greater_equal".split()
+        "add subtract multiply divide true_divide floor_divide mod power equal not_equal less less_equal greater "
+        "greater_equal maximum minimum clip where".split()
     )
     compute_as = {"uint16": "int32", "uint32": "int64"}
     trains = True
@@ -102,7 +123,9 @@ class Torch(Draws, Neural, Backend):
             leaves = [a.detach().requires_grad_() for a in arrays]
             with torch.enable_grad():
                 value, extra = fn(leaves, *rest)
-            grads = torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
+            grads = (
+                torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
+            )
             filled = [torch.zeros_like(a) if g is None else g for a, g in zip(leaves, grads, strict=True)]
             return (value.detach(), optree.tree_map(_detach, extra)), filled
 
@@ -160,4 +183,4 @@ def _from_host(array: np.ndarray) -> torch.Tensor:
 
 
 backend = Torch()
-from tahr.backends.torch import math  # noqa: E402, F401  (it registers its functions on `backend`)
+from tahr.backends.torch import math, nn  # noqa: E402, F401  (they register their functions on `backend`)

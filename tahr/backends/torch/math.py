@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 
 from tahr.backends.torch import DTYPES, backend
+from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
 
@@ -24,11 +25,6 @@ def _long(x: Any) -> torch.Tensor:
 
 
 # ---- element by element -------------------------------------------------------------------------------------------
-
-
-@implements
-def square(x: Any) -> Any:
-    return x * x
 
 
 @implements
@@ -65,7 +61,12 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 
 @implements
 def power(x1: Any, x2: Any) -> Any:
-    if isinstance(x2, torch.Tensor) and isinstance(x1, torch.Tensor) and not x1.is_floating_point() and not x1.is_complex():
+    if (
+        isinstance(x2, torch.Tensor)
+        and isinstance(x1, torch.Tensor)
+        and not x1.is_floating_point()
+        and not x1.is_complex()
+    ):
         return _integer_power(x1, x2)
     if isinstance(x2, int) and x2 < 0 and not x1.is_floating_point() and not x1.is_complex():
         return _integer_power(x1, torch.tensor(x2, dtype=x1.dtype))
@@ -113,6 +114,14 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     if x1 is None:
         return nonzero(condition)
     return torch.where(condition if condition.dtype is torch.bool else condition != 0, x1, x2)
+
+
+@implements
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    if isinstance(x_min, torch.Tensor) or isinstance(x_max, torch.Tensor):
+        x = x if x_min is None else maximum(x, x_min)
+        return x if x_max is None else minimum(x, x_max)
+    return torch.clamp(x, x_min, x_max)
 
 
 @implements
@@ -357,7 +366,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
         x, axis = x.reshape(-1), 0
     axis = axis % x.ndim
     found = torch.index_select(x, axis, _from_front(indices, x.shape[axis]).reshape(-1))
-    return found if indices.ndim == 1 else found.reshape(*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    return found if indices.ndim == 1 else found.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 @implements
@@ -390,7 +399,9 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     depth = indices.shape[-1]
     key = tuple(_from_front(part, n) for part, n in zip(indices.unbind(-1), inputs.shape, strict=False))
     if reduction in (None, "add"):
-        return torch.index_put(inputs, key, updates.expand(*indices.shape[:-1], *inputs.shape[depth:]), reduction == "add")
+        return torch.index_put(
+            inputs, key, updates.expand(*indices.shape[:-1], *inputs.shape[depth:]), reduction == "add"
+        )
     flat = torch.zeros_like(key[0])
     for part, size in zip(key, inputs.shape, strict=False):
         flat = flat * size + part
@@ -408,7 +419,7 @@ def sort(x: Any, axis: int | None = -1) -> Any:
 
 @implements
 def argsort(x: Any, axis: int | None = -1) -> Any:
-    return torch.argsort(x.reshape(-1), stable=True) if axis is None else torch.argsort(x, axis, stable=True)
+    return torch.argsort(x.reshape(-1), stable=True) if axis is None else torch.argsort(x, dim=axis, stable=True)
 
 
 @implements
@@ -475,6 +486,84 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 @implements
 def _einsum(operands: Any, subscripts: str) -> Any:
     return torch.einsum(subscripts, *operands)
+
+
+# ---- other views --------------------------------------------------------------------------------------------------
+
+
+@implements
+def view(x: Any, dtype: Any = None) -> Any:
+    return x if dtype is None else x.contiguous().view(DTYPES[canonical(standardize_dtype(dtype))])
+
+
+@implements
+def view_as_complex(x: Any) -> Any:
+    return (
+        torch.complex(x[..., 0], x[..., 1])
+        if x.dtype == torch.float64
+        else torch.complex(x[..., 0].float(), x[..., 1].float())
+    )
+
+
+# ---- linear algebra -----------------------------------------------------------------------------------------------
+
+
+@implements
+def cholesky(x: Any, upper: bool = False) -> Any:
+    return torch.linalg.cholesky(x, upper=upper)
+
+
+@implements
+def eigh(x: Any) -> Any:
+    return tuple(torch.linalg.eigh(x))
+
+
+@implements
+def eig(x: Any) -> Any:
+    return tuple(torch.linalg.eig(x))
+
+
+@implements
+def lu_factor(x: Any) -> Any:
+    lu, pivots = torch.linalg.lu_factor(x)
+    return lu, pivots - 1
+
+
+@implements
+def qr(x: Any, mode: str = "reduced") -> Any:
+    return tuple(torch.linalg.qr(x, mode))
+
+
+@implements
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    return tuple(torch.linalg.svd(x, full_matrices)) if compute_uv else torch.linalg.svdvals(x)
+
+
+@implements
+def inv(x: Any) -> Any:
+    return torch.linalg.inv(x)
+
+
+@implements
+def det(x: Any) -> Any:
+    return torch.linalg.det(x)
+
+
+@implements
+def slogdet(x: Any) -> Any:
+    return tuple(torch.linalg.slogdet(x))
+
+
+@implements
+def solve(a: Any, b: Any) -> Any:
+    return torch.linalg.solve(a, b) if b.ndim > 1 and b.ndim >= a.ndim else torch.linalg.solve(a, b[..., None])[..., 0]
+
+
+@implements
+def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
+    vector = not (b.ndim > 1 and b.ndim >= a.ndim)
+    found = torch.linalg.solve_triangular(a, b[..., None] if vector else b, upper=not lower)
+    return found[..., 0] if vector else found
 
 
 # ---- control flow -------------------------------------------------------------------------------------------------

@@ -1,0 +1,163 @@
+"""Convolutions and poolings.
+
+On GPU and TPU they are XLA's own. On CPU, XLA's convolution is slow inside of loops, for groups and for windows of size
+1, and the gradient of its largest-of-a-window operation is slow everywhere, so there they are made of slices, products
+of matrices and element-wise operations. `benchmarks/convolution.py` shows both.
+"""
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+Numbers = tuple[int, ...]
+Edges = tuple[tuple[int, int], ...]
+_MOST_SLICES = 64
+_MOST_PATCH_BYTES = 2**29
+
+
+def on_cpu() -> bool:
+    """Return whether code made now runs on a CPU."""
+    device = jax.config.jax_default_device  # type: ignore[attr-defined]
+    return getattr(device, "platform", device or jax.default_backend()) == "cpu"
+
+
+def _numbers(rank: int, last: bool) -> tuple[str, str, str]:
+    sizes = "DHW"[-rank:]
+    data = f"N{sizes}C" if last else f"NC{sizes}"
+    return data, f"{sizes}IO", data
+
+
+def _slices(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> Iterator[Any]:
+    """Yield, for each element of the window, what it meets in `x` (padded, channels last)."""
+    counts = [
+        (n - d * (w - 1) - 1) // s + 1 for n, w, s, d in zip(x.shape[1:-1], widths, strides, dilation, strict=True)
+    ]
+    for offsets in itertools.product(*map(range, widths)):
+        starts = [o * d for o, d in zip(offsets, dilation, strict=True)]
+        stops = [start + (c - 1) * s + 1 for start, c, s in zip(starts, counts, strides, strict=True)]
+        yield lax.slice(x, (0, *starts, 0), (x.shape[0], *stops, x.shape[-1]), (1, *strides, 1))
+
+
+def _padded(x: Any, edges: Edges, value: Any = 0) -> Any:
+    if not any(before or after for before, after in edges):
+        return x
+    return lax.pad(x, jnp.asarray(value, x.dtype), ((0, 0, 0), *((b, a, 0) for b, a in edges), (0, 0, 0)))
+
+
+def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
+    """Convolve padded, channels-last `x`."""
+    *widths, into, filters = kernel.shape
+    slices = list(_slices(x, tuple(widths), strides, dilation))
+    taps = kernel.reshape(-1, into, filters)
+    shape = slices[0].shape[:-1]
+    if into == 1 and groups > 1:  # depthwise: products of elements, no matrix
+        each = filters // groups
+        parts = [s[..., None] * tap.reshape(groups, each) for s, tap in zip(slices, taps, strict=True)]
+        return sum(parts[1:], parts[0]).reshape(*shape, filters)
+    if groups == 1:
+        patches = slices[0] if len(slices) == 1 else jnp.concatenate(slices, axis=-1)
+        return (patches.reshape(-1, patches.shape[-1]) @ taps.reshape(-1, filters)).reshape(*shape, filters)
+    patches = jnp.stack([s.reshape(-1, groups, into) for s in slices], axis=1)
+    kernels = taps.reshape(len(slices), into, groups, filters // groups)
+    return jnp.einsum("ntgc,tcgf->ngf", patches, kernels).reshape(*shape, filters)
+
+
+class Windows:
+    """The duties behind convolutions and poolings of the JAX backend."""
+
+    def conv(
+        self, x: Any, kernel: Any, strides: Numbers, edges: Edges, last: bool, dilation: Numbers, groups: int
+    ) -> Any:
+        widths = kernel.shape[:-2]
+        taps = math.prod(widths)
+        if on_cpu() and taps <= _MOST_SLICES and taps * x.size * x.dtype.itemsize <= _MOST_PATCH_BYTES:
+            moved = x if last else jnp.moveaxis(x, 1, -1)
+            found = _conv_by_slices(_padded(moved, edges), kernel, strides, dilation, groups)
+            return found if last else jnp.moveaxis(found, -1, 1)
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            strides,
+            edges,
+            rhs_dilation=dilation,
+            dimension_numbers=_numbers(len(widths), last),
+            feature_group_count=groups,
+        )
+
+    def conv_transpose(
+        self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
+    ) -> Any:
+        widths = kernel.shape[:-2]
+        taps = math.prod(widths)
+        if on_cpu() and taps <= _MOST_SLICES and taps * x.size * x.dtype.itemsize <= _MOST_PATCH_BYTES:
+            moved = x if last else jnp.moveaxis(x, 1, -1)
+            found = _spread(moved, kernel, strides, starts, sizes, dilation)
+            return found if last else jnp.moveaxis(found, -1, 1)
+        given = x.shape[1:-1] if last else x.shape[2:]
+        edges = []
+        for n, w, s, d, start, size in zip(given, widths, strides, dilation, starts, sizes, strict=True):
+            before = d * (w - 1) - start
+            edges.append((before, size + d * (w - 1) - before - ((n - 1) * s + 1)))
+        return lax.conv_general_dilated(
+            x,
+            jnp.swapaxes(jnp.flip(kernel, tuple(range(len(widths)))), -1, -2),
+            (1,) * len(widths),
+            edges,
+            lhs_dilation=strides,
+            rhs_dilation=dilation,
+            dimension_numbers=_numbers(len(widths), last),
+        )
+
+    def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
+        lowest = _lowest(x.dtype)
+        if on_cpu() and math.prod(widths) <= _MOST_SLICES:
+            moved = _padded(x if last else jnp.moveaxis(x, 1, -1), edges, lowest)
+            largest: Any = None
+            for part in _slices(moved, widths, strides, (1,) * len(widths)):
+                # the first of equals gets the gradient, as with the native operation; NaN stays NaN
+                keep = True if largest is None else (largest >= part) | (largest != largest)
+                largest = part if largest is None else jnp.where(keep, largest, part)
+            return largest if last else jnp.moveaxis(largest, -1, 1)
+        return self._reduce(x, lowest, lax.max, widths, strides, edges, last)
+
+    def sum_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
+        if on_cpu() and math.prod(widths) <= _MOST_SLICES:
+            moved = _padded(x if last else jnp.moveaxis(x, 1, -1), edges)
+            parts = list(_slices(moved, widths, strides, (1,) * len(widths)))
+            found = sum(parts[1:], parts[0])
+            return found if last else jnp.moveaxis(found, -1, 1)
+        return self._reduce(x, np.zeros((), x.dtype), lax.add, widths, strides, edges, last)
+
+    def _reduce(self, x: Any, start: Any, fn: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
+        none: Edges = ((0, 0),)
+        if last:
+            return lax.reduce_window(x, start, fn, (1, *widths, 1), (1, *strides, 1), (*none, *edges, *none))
+        return lax.reduce_window(x, start, fn, (1, 1, *widths), (1, 1, *strides), (*none, *none, *edges))
+
+
+def _lowest(dtype: Any) -> Any:
+    if jnp.issubdtype(dtype, jnp.floating):
+        return np.asarray(-np.inf, dtype)
+    return np.asarray(False if dtype == np.dtype("bool") else jnp.iinfo(dtype).min, dtype)
+
+
+def _spread(x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, dilation: Numbers) -> Any:
+    """Add up every element of channels-last `x` times the kernel, `strides` apart."""
+    *widths, filters, into = kernel.shape
+    products = x.reshape(-1, into) @ kernel.reshape(-1, into).T
+    products = products.reshape(*x.shape[:-1], math.prod(widths), filters)
+    total: Any = None
+    for tap, offsets in enumerate(itertools.product(*map(range, widths))):
+        edges = []
+        for o, n, s, d, start, size in zip(offsets, x.shape[1:-1], strides, dilation, starts, sizes, strict=True):
+            before = o * d - start
+            edges.append((before, size - before - ((n - 1) * s + 1), s - 1))
+        part = lax.pad(products[..., tap, :], np.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
+        total = part if total is None else total + part
+    return total

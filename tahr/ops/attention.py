@@ -1,0 +1,117 @@
+"""Scaled dot-product attention.
+
+Axes: B batch, T queries, S keys and values, N heads, G heads of keys and values, H numbers a head.
+"""
+
+import math
+from typing import Any
+
+from tahr import dtypes, shapes
+from tahr.arithmetic import OPERATIONS
+from tahr.dtypes import floating
+from tahr.ops.activation import softmax
+from tahr.ops.declare import op
+from tahr.ops.elementwise import tanh
+from tahr.ops.normalization import wide
+
+
+def _attention_shape(query: Any, key: Any, value: Any, **_: Any) -> shapes.Shape:
+    q, k, v = shapes.of(query), shapes.of(key), shapes.of(value)
+    if not len(q) == len(k) == len(v) == 4:
+        raise ValueError(
+            "dot_product_attention: expected query, key and value of shape (batch, length, heads, size); received "
+            f"{q}, {k} and {v}."
+        )
+    fits = (
+        _agree(q[0], k[0]) and _agree(k[0], v[0]) and _agree(k[1], v[1]) and _agree(k[2], v[2]) and _agree(q[3], k[3])
+    )
+    if not fits or (None not in (q[2], k[2]) and q[2] % max(1, k[2])):  # type: ignore[operator,type-var]
+        raise ValueError(
+            "dot_product_attention: the shapes do not fit together: batch sizes must be equal, key and value must be "
+            "equally long and have as many heads, query and key must have equal sizes, and the number of query heads "
+            f"must be a multiple of theirs; received query {q}, key {k}, value {v}."
+        )
+    return (*q[:3], v[3])
+
+
+def _agree(a: int | None, b: int | None) -> bool:
+    return a is None or b is None or a == b
+
+
+def check_heads(what: str, given: Any, batch: Any, heads: Any, queries: Any, keys: Any) -> None:
+    """Check that a mask or bias broadcasts to (batch, heads, queries, keys)."""
+    shape = tuple(given.shape)
+    wanted = (batch, heads, queries, keys)
+    fits = len(shape) <= 4 and all(
+        a in (1, b) or None in (a, b) for a, b in zip(shape[::-1], wanted[::-1], strict=False)
+    )
+    if not fits:
+        raise ValueError(
+            f"dot_product_attention: expected {what} to broadcast to (batch, heads, queries, keys) = {wanted}; "
+            f"received shape {shape}."
+        )
+
+
+@op(floating("query", "key", "value"), arrays=("bias", "mask"), shape=_attention_shape, native=False)
+def dot_product_attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    bias: Any = None,
+    mask: Any = None,
+    scale: float | None = None,
+    is_causal: bool = False,
+    flash_attention: bool | None = None,
+    attn_logits_soft_cap: float | None = None,
+) -> Any:
+    """Return means of `value`, weighted by the softmax of the products of `query` and `key` (Vaswani et al. 2017).
+
+    Args:
+        query: array of shape (batch, queries, heads, size).
+        key: array of shape (batch, keys, heads, size); its heads may be fewer, each for several of the query's.
+        value: array of shape (batch, keys, heads, size of the result).
+        bias: added to the products; broadcasts to (batch, heads, queries, keys).
+        mask: where it is False, the key has no weight; broadcasts likewise.
+        scale: factor of the products, by default `1 / sqrt(size)`.
+        is_causal: whether query i sees keys up to i only.
+        flash_attention: True asks for a fused kernel, False forbids it, None lets the backend choose.
+        attn_logits_soft_cap: limit c to which products are bent by `c * tanh(x / c)`.
+
+    Raises:
+        ValueError: if shapes do not fit together.
+
+    >>> ops.dot_product_attention([[[[1.0]]]], [[[[1.0]], [[1.0]]]], [[[[2.0]], [[4.0]]]])
+    [[[[3.0]]]]
+    """
+    _attention_shape(query, key, value)
+    run = OPERATIONS
+    (b, t, n, h), (_, s, g, _) = query.shape, key.shape
+    for what, given in (("mask", mask), ("bias", bias)):
+        if given is not None:
+            check_heads(what, given, b, n, t, s)
+    scale = 1 / math.sqrt(h) if scale is None else scale
+    q_BTGRH = run["reshape"](query * scale, (b, t, g, n // g, h))
+    logits_BGRTS = run["einsum"]("btgrh,bsgh->bgrts", wide(q_BTGRH), wide(key))
+    logits_BNTS = run["reshape"](logits_BGRTS, (b, n, t, s))
+    if attn_logits_soft_cap is not None:
+        logits_BNTS = attn_logits_soft_cap * tanh(logits_BNTS / attn_logits_soft_cap)
+    if bias is not None:
+        logits_BNTS = logits_BNTS + run["cast"](bias, logits_BNTS.dtype)
+    seen_BNTS = visible(mask, is_causal, t, s)
+    if seen_BNTS is not None:
+        lowest = -0.7 * 3.4e38 if dtypes.of(logits_BNTS) == "float32" else -0.7 * 1.7e308
+        logits_BNTS = run["where"](seen_BNTS, logits_BNTS, lowest)
+    weights_BGRTS = run["reshape"](run["cast"](softmax(logits_BNTS), value.dtype), (b, g, n // g, t, s))
+    found_BTGRH = run["einsum"]("bgrts,bsgh->btgrh", weights_BGRTS, value)
+    return run["reshape"](found_BTGRH, (b, t, n, value.shape[-1]))
+
+
+def visible(mask: Any, is_causal: bool, queries: int, keys: int) -> Any:
+    """Return where keys are seen, or None for everywhere."""
+    seen = None if mask is None else OPERATIONS["cast"](mask, "bool")
+    if is_causal:
+        import numpy as np
+
+        causal = np.tri(queries, keys, dtype=bool)
+        seen = OPERATIONS["convert_to_tensor"](causal) if seen is None else OPERATIONS["logical_and"](seen, causal)
+    return seen
