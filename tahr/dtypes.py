@@ -22,7 +22,14 @@ _NARROW = {
     "float64": "float32",
     "complex128": "complex64",
 }
-_SHORT = {"float": "float32", "double": "float64", "half": "float16", "long": "int64", "str": "string", "object": "string"}
+_SHORT = {
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "long": "int64",
+    "str": "string",
+    "object": "string",
+}
 KIND = {name: kind for kind, names in enumerate((BOOLEANS, INTEGERS, FLOATS, COMPLEXES)) for name in names}
 _BITS = {name: int("".join(c for c in name.split("_")[0] if c.isdigit()) or 1) for name in KIND}
 _BITS["bfloat16"] = 16
@@ -169,7 +176,9 @@ def _of_python(value: Any) -> str:
         return "string"
     if hasattr(value, "__array__"):
         return standardize_dtype(value.__array__().dtype)
-    raise TypeError(f"Expected a number, an array or nested lists of these; received {type(value).__name__}: {value!r}.")
+    raise TypeError(
+        f"Expected a number, an array or nested lists of these; received {type(value).__name__}: {value!r}."
+    )
 
 
 class Rule:

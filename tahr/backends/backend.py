@@ -77,7 +77,7 @@ class Backend:
         preset = {name: value for name, value in extras if value is not None}
 
         def call(*args: Any) -> Any:
-            given = {name: value for name, value in zip(names, args[lead:], strict=False)}
+            given = dict(zip(names, args[lead:], strict=False))
             return fn(*args[:lead], **{k: v for k, v in {**preset, **given}.items() if v is not None})
 
         return call
@@ -132,7 +132,7 @@ class Backend:
         return call
 
     def _plan(self, op: Any, args: Any, places: tuple[int, ...], composed: bool, numbers: bool) -> tuple[Any, bool]:
-        """Return ((argument, type) pairs to change, function that brings the result to its type), and whether to keep it."""
+        """Return ((argument, type) pairs to change, what brings the result to its type), and whether to keep it."""
         if len(args) < len(op.parameters) - len(op.defaults):
             op.bind(args, {})  # says what is missing
         members = [m for i in op.promoted if i < len(args) for m in members_of(args[i])]
@@ -145,9 +145,9 @@ class Backend:
             if i >= len(args) or args[i] is None:
                 continue
             promoted = i in op.promoted
-            if numbers and promoted and inner == enter and type(args[i]) in (bool, int, float):
-                if i != places[0] or self.numbers == "all":
-                    continue
+            number = numbers and promoted and inner == enter and type(args[i]) in (bool, int, float)
+            if number and (i != places[0] or self.numbers == "all"):
+                continue
             dtype = inner if promoted else None
             if self.enter(args[i], dtype) is not args[i]:
                 changes.append((i, dtype))
@@ -171,7 +171,7 @@ class Backend:
     # ---- arrays -------------------------------------------------------------------------------------------------
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
-        """Return `x` (array of any kind, variable, number, nested lists) as this backend's array; no copy if it is one."""
+        """Return `x` (any kind of array, variable, number, nested lists) as this backend's array; no copy if it is one."""
         raise NotImplementedError
 
     def to_numpy(self, x: Any) -> np.ndarray:
@@ -225,7 +225,7 @@ class Backend:
         self.refuse("compute gradients")
 
     def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `fn -> (value, function from the gradient of value to those of the arguments)` made to use the latter."""
+        """Return `fn -> (value, function from its gradient to those of the arguments)` made to use the latter."""
         return lambda *arrays: fn(*arrays)[0]
 
     def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:

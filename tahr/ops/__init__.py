@@ -9,34 +9,37 @@ FAMILIES: dict[str, str] = {
     "core": """array cast convert_to_numpy convert_to_tensor copy dtype is_tensor ndim saturate_cast shape size
         stop_gradient""",
     "elementwise": """abs absolute add angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh cbrt ceil clip conj
-        conjugate cos cosh deg2rad divide divide_no_nan erf erfc erfinv exp exp2 expm1 fabs floor floor_divide fmax fmin
-        fmod gcd heaviside hypot i0 imag lcm ldexp log log10 log1p log2 logaddexp logaddexp2 maximum minimum mod multiply
-        nan_to_num negative nextafter power rad2deg real reciprocal round rsqrt sign sin sinc sinh sqrt square subtract
-        tan tanh true_divide trunc""",
+        conjugate cos cosh deg2rad divide divide_no_nan erf erfc erfinv exp exp2 expm1 fabs floor
+        floor_divide fmax fmin fmod gcd heaviside hypot i0 imag lcm ldexp log log10 log1p log2 logaddexp
+        logaddexp2 maximum minimum mod multiply nan_to_num negative nextafter power rad2deg real
+        reciprocal round rsqrt sign sin sinc sinh sqrt square subtract tan tanh true_divide trunc""",
     "comparison": """allclose bitwise_and bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift
-        bitwise_xor equal greater greater_equal isclose isfinite isin isinf isnan isneginf isposinf isreal left_shift less
-        less_equal logical_and logical_not logical_or logical_xor not_equal right_shift select signbit where""",
-    "reduction": """all amax amin any argmax argmin average count_nonzero cumprod cumsum logsumexp max mean min nanargmax
-        nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar prod ptp std sum var""",
-    "shaping": """append array_split broadcast_to concatenate dsplit dstack expand_dims flip fliplr flipud hsplit hstack
-        meshgrid moveaxis pad ravel repeat reshape roll rot90 split squeeze stack swapaxes tile transpose unstack vsplit
-        vstack""",
-    "creation": """arange bartlett blackman diag diagflat diagonal empty empty_like eye full full_like geomspace hamming
-        hanning identity kaiser linspace logspace ones ones_like trace tri tril triu vander zeros zeros_like""",
+        bitwise_xor equal greater greater_equal isclose isfinite isin isinf isnan isneginf isposinf isreal
+        left_shift less less_equal logical_and logical_not logical_or logical_xor not_equal right_shift select
+        signbit where""",
+    "reduction": """all amax amin any argmax argmin average count_nonzero cumprod cumsum logsumexp max mean min
+        nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar prod
+        ptp std sum var""",
+    "shaping": """append array_split broadcast_to concatenate dsplit dstack expand_dims flip fliplr flipud hsplit
+        hstack meshgrid moveaxis pad ravel repeat reshape roll rot90 split squeeze stack swapaxes tile
+        transpose unstack vsplit vstack""",
+    "creation": """arange bartlett blackman diag diagflat diagonal empty empty_like eye full full_like geomspace
+        hamming hanning identity kaiser linspace logspace ones ones_like trace tri tril triu vander zeros
+        zeros_like""",
     "indexing": """argpartition argsort digitize get_item in_top_k nonzero scatter scatter_update searchsorted slice
         slice_update sort take take_along_axis top_k unique unravel_index""",
     "products": "cdist cross dot einsum inner kron matmul outer tensordot vdot",
     "statistics": """bincount corrcoef correlate diff histogram median nanmedian nanpercentile nanquantile percentile
         quantile trapezoid""",
-    "linalg": """cholesky cholesky_inverse det eig eigh inv logdet lstsq lu_factor matrix_rank norm pinv qr slogdet solve
-        solve_triangular svd""",
+    "linalg": """cholesky cholesky_inverse det eig eigh inv logdet lstsq lu_factor matrix_rank norm pinv qr slogdet
+        solve solve_triangular svd""",
     "segment": "segment_max segment_min segment_prod segment_sum",
     "views": "rearrange view view_as_complex view_as_real",
     "control": """associative_scan cond custom_gradient fori_loop jvp map rematerialization scan switch vectorize
         vectorized_map while_loop""",
     "activation": """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu log_sigmoid
-        log_softmax relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax
-        squareplus swish tanh_shrink threshold""",
+        log_softmax relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid
+        sparsemax squareplus swish tanh_shrink threshold""",
     "convolution": "conv conv_transpose depthwise_conv separable_conv",
     "pooling": "adaptive_average_pool adaptive_max_pool average_pool max_pool",
     "normalization": "batch_normalization layer_normalization moments normalize psnr rms_normalization",
@@ -52,7 +55,7 @@ _NUMPY = "elementwise comparison reduction shaping creation indexing products st
 _NN = "activation convolution pooling normalization attention crossentropy ctc encoding patches"
 _VIEWS = {"numpy": _NUMPY, "nn": _NN}  # `ops.linalg`, `ops.image` and `ops.core` are the files of these names
 
-__all__ = sorted([*_HOME, *_VIEWS])  # noqa: PLE0605
+__all__ = sorted([*_HOME, *_VIEWS])
 
 
 class _View(types.ModuleType):

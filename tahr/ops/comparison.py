@@ -327,7 +327,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """
     if len(condlist) != len(choicelist) or len(condlist) == 0:
         raise ValueError(
-            f"select: expected as many conditions as choices, at least one; received {len(condlist)} and {len(choicelist)}."
+            f"select: expected as many conditions as choices, at least one; received {len(condlist)} "
+            f"and {len(choicelist)}."
         )
     found = default
     for i in range(len(condlist) - 1, -1, -1):

@@ -17,7 +17,9 @@ def _is_array(x: Any) -> bool:
 
 def to_arrays(structure: Any) -> Any:
     """Return a structure with its numbers and variables as arrays; None and symbols stay."""
-    return tree.map_structure(lambda x: x if x is None or isinstance(x, KerasTensor) else convert_to_tensor(x), structure)
+    return tree.map_structure(
+        lambda x: x if x is None or isinstance(x, KerasTensor) else convert_to_tensor(x), structure
+    )
 
 
 def to_symbols(structure: Any) -> Any:
@@ -195,7 +197,7 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> Any:
-    """Return `(carry, ys)` after `carry, y = f(carry, x)` for each `x` along the first axis of `xs`, with all `y` stacked.
+    """Return `(carry, ys)` after `carry, y = f(carry, x)` for each `x` along the first axis of `xs`, all `y` stacked.
 
     Args:
         f: function of (carry, x) that gives (carry, y); the carry keeps its shapes and types.
@@ -391,8 +393,7 @@ def _flatten_loops(x: Any, core: int, whole: shapes.Shape) -> Any:
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `f` with a gradient of one's own: `f` returns its result and a function from the result's gradient to those
-    of its arguments.
+    """Return `f` with a gradient of its own: `f` gives its result and a function from its gradient to the arguments'.
 
     >>> @ops.custom_gradient
     ... def clipped(x):
@@ -413,7 +414,11 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def rematerialization(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `f` made to compute its inner values again for the gradient instead of keeping them, which saves memory."""
+    """Return `f` made to compute inner values again for the gradient instead of keeping them: less memory, more time.
+
+    >>> ops.rematerialization(lambda x: x * x)(ops.array(3.0))
+    9.0
+    """
 
     def run(*args: Any, **kwargs: Any) -> Any:
         if symbolic.any_symbolic(args) or symbolic.any_symbolic(kwargs.values()):

@@ -139,12 +139,16 @@ def dtype(x: Any) -> str:
     return dtypes.of(x if hasattr(x, "dtype") else convert_to_tensor(x))
 
 
-def ndim(x: Any) -> int:
+def ndim(x: Any) -> Any:
     """Return the number of dimensions of `x`.
+
+    As Keras does, it answers with a symbol for a symbol of a functional graph, where `x.ndim` is the number.
 
     >>> ops.ndim(ops.ones((2, 3)))
     2
     """
+    if isinstance(x, KerasTensor) and x.record_history:
+        return KerasTensor((x.ndim,), x.dtype)
     return len(shapes.of(x))
 
 

@@ -40,7 +40,12 @@ def _full(shape: Any, fill_value: Any, dtype: str) -> Any:
     ...
 
 
-@op(free, arrays=(), shape=lambda start, stop, step, dtype: KerasTensor((None,), dtype, record_history=False), native=False)
+@op(
+    free,
+    arrays=(),
+    shape=lambda start, stop, step, dtype: KerasTensor((None,), dtype, record_history=False),
+    native=False,
+)
 def _arange(start: Any, stop: Any, step: Any, dtype: str) -> Any:
     """Return the numbers from `start` to before `stop` in steps."""
     ...
@@ -241,7 +246,7 @@ def _offsets(rows: int, columns: int, k: Any) -> tuple[Any, Any]:
     return expand_dims(arange(rows), 1) + k, expand_dims(arange(columns), 0)
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return an `N` by `M` matrix (square if None) with ones on diagonal `k` and zeros elsewhere.
 
     >>> ops.eye(2)
@@ -259,7 +264,7 @@ def identity(n: int, dtype: Any = None) -> Any:
     return eye(n, dtype=dtype)
 
 
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Return an `N` by `M` matrix (square if None) with ones on and below diagonal `k`, and zeros above.
 
     >>> ops.tri(2)
@@ -385,7 +390,7 @@ def diagflat(x: Any, k: int = 0) -> Any:
     return diag(reshape(x, (-1,)), k)
 
 
-def _vander_shape(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
+def _vander_shape(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     given = shapes.of(x)
     if len(given) != 1:
         raise ValueError(f"vander: expected an array of one dimension; received shape {given}.")
@@ -393,7 +398,7 @@ def _vander_shape(x: Any, N: int | None = None, increasing: bool = False) -> Any
 
 
 @op(dtypes.number("x"), shape=_vander_shape, native=False)
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Return the matrix of the powers of `x`, one column a power, `N` columns (as many as elements if None).
 
     >>> ops.vander([2, 3], 3)

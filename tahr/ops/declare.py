@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tahr import backends, dtypes, symbolic
+from tahr import backends, dtypes, shapes, symbolic
 from tahr.arithmetic import OPERATIONS
 from tahr.backends.backend import members_of
 from tahr.symbolic import KerasTensor, Operation, any_symbolic
@@ -19,7 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Op:
     """A declared operation: callable on arrays of the current backend, on numbers, and on symbols."""
 
-    def __init__(self, fn: Callable[..., Any], rule: dtypes.Rule, shape: Any, arrays: tuple[str, ...] | None, native: bool):
+    def __init__(
+        self, fn: Callable[..., Any], rule: dtypes.Rule, shape: Any, arrays: tuple[str, ...] | None, native: bool
+    ):
         self.name = fn.__name__.removesuffix("_")  # slice_ is the operation "slice"
         self.__name__ = fn.__name__
         self.__doc__, self.__module__, self.__wrapped__ = fn.__doc__, fn.__module__, fn
@@ -85,6 +87,10 @@ class Op:
         """Return symbols for the result and record the call in their history."""
         outputs = self.infer(*args, **kwargs)
         if any(x.record_history for x in symbolic.tree.flatten([args, kwargs]) if isinstance(x, KerasTensor)):
+            from tahr.ops.keras_specs import SPECS
+
+            if self.name in SPECS:
+                outputs = SPECS[self.name](outputs, **dict(zip(self.parameters, self.bind(args, kwargs), strict=True)))
             return symbolic.record(OpCall(self), args, kwargs, outputs)
         return outputs
 
@@ -99,7 +105,7 @@ class Op:
                 common = dtypes.canonical(dtypes.standardize_dtype(values[self.asked]))
             if common is not None:
                 for i in self.promoted:
-                    values[i] = _retype(values[i], common)
+                    values[i] = _retype(values[i], common, self.shape is None)
         if self.shape is None:
             assert self.compose is not None
             found = self.compose(**dict(zip(self.parameters, values, strict=True)))
@@ -114,12 +120,13 @@ def _first_dtype(values: list[Any]) -> str:
     return next(dtypes.of(v) for v in values if hasattr(v, "dtype"))
 
 
-def _retype(value: Any, dtype: str) -> Any:
+def _retype(value: Any, dtype: str, composed: bool) -> Any:
+    """Return symbols of the type; numbers and arrays, too, where a composition is to run on them."""
     if isinstance(value, KerasTensor):
         return value if value.dtype == dtype else KerasTensor(value.shape, dtype, value.sparse, record_history=False)
-    if isinstance(value, (list, tuple)):
-        return type(value)(_retype(v, dtype) for v in value)
-    return value
+    if isinstance(value, (list, tuple)) and any(hasattr(v, "dtype") for v in value):
+        return type(value)(_retype(v, dtype, composed) for v in value)
+    return KerasTensor(shapes.of(value), dtype, record_history=False) if composed and value is not None else value
 
 
 def _leave(found: Any, dtype: str) -> Any:
@@ -135,14 +142,21 @@ class OpCall(Operation):
     """
 
     def __init__(self, op: Op, name: str | None = None, **arguments: Any):
-        super().__init__(name or symbolic.naming.auto_name(op.name))
+        super().__init__(name or symbolic.naming.auto_name(op.name.lstrip("_")))
         self.op, self.arguments = op, arguments
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op(*args, **{**self.arguments, **kwargs})
+        return self.op(**self._bound(args, kwargs))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op.infer(*args, **{**self.arguments, **kwargs})
+        return self.op.infer(**self._bound(args, kwargs))
+
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return all arguments by name; positional ones fill the parameters that `arguments` leaves."""
+        free = [name for name in self.op.parameters if name not in self.arguments]
+        if len(args) > len(free):
+            raise TypeError(f"{self.op.name}: expected at most {len(free)} positional arguments; received {len(args)}.")
+        return {**self.arguments, **dict(zip(free, args, strict=False)), **kwargs}
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         return symbolic.record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))

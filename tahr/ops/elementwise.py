@@ -319,7 +319,7 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 # ---- powers and logarithms ----------------------------------------------------------------------------------------
 
 
-@op(same)
+@op(number)
 def square(x: Any) -> Any:
     """Return `x * x`.
 

@@ -35,7 +35,9 @@ def _slice_size(key: slice, size: int | None) -> int | None:
 
 def _index_shape(part: Any) -> Any:
     """Return the shape of an index that is an array (True and lists count), or None for another kind of index."""
-    if isinstance(part, (list, tuple)) or (hasattr(part, "shape") and (part.shape != () or not hasattr(part, "__index__"))):
+    if isinstance(part, (list, tuple)) or (
+        hasattr(part, "shape") and (part.shape != () or not hasattr(part, "__index__"))
+    ):
         return shapes.of(part)
     return () if hasattr(part, "shape") else None
 
@@ -72,7 +74,9 @@ def _item_shape(x: Any, key: Any) -> Any:
             shape, width = _index_shape(part), 1
             if shape is None:
                 if not hasattr(part, "__index__"):
-                    raise TypeError(f"get_item: expected whole numbers, slices, None, `...` or arrays; received {part!r}.")
+                    raise TypeError(
+                        f"get_item: expected whole numbers, slices, None, `...` or arrays; received {part!r}."
+                    )
                 size = given[axis]
                 if size is not None and not -size <= part.__index__() < size:
                     raise IndexError(f"get_item: index {part} is out of bounds for axis {axis} of size {size}.")
@@ -130,7 +134,9 @@ def _taken_along(x: Any, indices: Any, axis: int | None = None) -> Any:
     given, wanted = shapes.of(x), shapes.of(indices)
     if axis is None:
         if len(wanted) != 1:
-            raise ValueError(f"take_along_axis: without an axis, expected indices of one dimension; received shape {wanted}.")
+            raise ValueError(
+                f"take_along_axis: without an axis, expected indices of one dimension; received shape {wanted}."
+            )
         return wanted
     place = shapes.axis_index(axis, len(given))
     if len(given) != len(wanted):
@@ -153,7 +159,9 @@ def _sliced(inputs: Any, start_indices: Any, shape: Any) -> Any:
     given, wanted = shapes.of(inputs), tuple(int(n) for n in shape)
     count = shapes.of(start_indices)[0]
     if len(wanted) != len(given) or count not in (None, len(given)):
-        raise ValueError(f"slice: expected a start and a size for each of {len(given)} axes; received {start_indices} and {shape}.")
+        raise ValueError(
+            f"slice: expected a start and a size for each of {len(given)} axes; received {start_indices} and {shape}."
+        )
     if any(n is not None and not 0 <= m <= n for n, m in zip(given, wanted, strict=True)):
         raise ValueError(f"slice: a slice of shape {wanted} does not fit in an array of shape {given}.")
     return wanted
@@ -312,7 +320,17 @@ def top_k(x: Any, k: int, sorted: bool = True) -> Any:
     ...
 
 
-@op(boolean("predictions"), arrays=("targets",))
+def _top_shape(targets: Any, predictions: Any, k: int) -> Any:
+    given = shapes.of(predictions)
+    if len(given) != 2 or len(shapes.of(targets)) != 1:
+        raise ValueError(
+            f"in_top_k: expected predictions (batch, classes) and targets (batch,); received shapes {given} "
+            f"and {shapes.of(targets)}."
+        )
+    return shapes.of(targets)
+
+
+@op(boolean("predictions"), arrays=("targets",), shape=_top_shape, native=False)
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """Return for each row whether its target is among the `k` highest predictions; not where a prediction is not finite.
 
@@ -324,10 +342,8 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     >>> ops.in_top_k([1, 0], [[0.1, 0.9], [0.2, 0.8]], k=1)
     [True, False]
     """
-    given = shapes.of(predictions)
-    if len(given) != 2 or len(shapes.of(targets)) != 1:
-        raise ValueError(f"in_top_k: expected predictions (batch, classes) and targets (batch,); received {given} and {shapes.of(targets)}.")
-    valid = logical_and(less_equal(0, targets), greater(predictions.shape[-1] or 2**31 - 1, targets))
+    _top_shape(targets, predictions, k)
+    valid = logical_and(less_equal(0, targets), greater(predictions.shape[-1], targets))
     score = take_along_axis(predictions, expand_dims(where(valid, targets, 0), 1), 1)
     better = sum(greater(predictions, score), axis=1)
     return logical_and(logical_and(greater(k, better), isfinite(reshape(score, (-1,)))), valid)
@@ -337,7 +353,9 @@ def _searched(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     if side not in ("left", "right"):
         raise ValueError(f"searchsorted: expected side 'left' or 'right'; received {side!r}.")
     if len(shapes.of(sorted_sequence)) != 1:
-        raise ValueError(f"searchsorted: expected a sequence of one dimension; received shape {shapes.of(sorted_sequence)}.")
+        raise ValueError(
+            f"searchsorted: expected a sequence of one dimension; received shape {shapes.of(sorted_sequence)}."
+        )
     return shapes.of(values)
 
 
@@ -402,7 +420,12 @@ def _unique_shape(
     else:
         place = shapes.axis_index(axis, len(given))
         values, inverse = (*given[:place], size, *given[place + 1 :]), (given[place],)
-    wanted = ((True, values, kind), (return_index, (size,), "int32"), (return_inverse, inverse, "int32"), (return_counts, (size,), "int32"))
+    wanted = (
+        (True, values, kind),
+        (return_index, (size,), "int32"),
+        (return_inverse, inverse, "int32"),
+        (return_counts, (size,), "int32"),
+    )
     found = tuple(_spec(shape, dtype) for asked, shape, dtype in wanted if asked)
     return found if len(found) > 1 else found[0]
 

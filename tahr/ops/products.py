@@ -150,7 +150,7 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(x1, axisa, -1), moveaxis(x2, axisb, -1)
-    sizes = a.shape[-1], b.shape[-1]
+    sizes = [3 if v.shape[-1] is None else v.shape[-1] for v in (a, b)]
     if any(n not in (2, 3) for n in sizes):
         raise ValueError(f"cross: expected vectors of two or three numbers; received {sizes[0]} and {sizes[1]}.")
     (a0, a1, *a2), (b0, b1, *b2) = ([v[..., i] for i in range(n)] for v, n in ((a, sizes[0]), (b, sizes[1])))
@@ -208,7 +208,10 @@ def _einsum_shape(operands: Any, subscripts: str) -> Any:
             known = sizes.get(letter)
             if None not in (known, size) and known != size and 1 not in (known, size):
                 raise ValueError(f"einsum: {letter!r} in {subscripts!r} has sizes {known} and {size}.")
-            sizes[letter] = size if known in (None, 1) and size is not None else known if letter in sizes else size
+            if term.count(letter) > 1 and letter in sizes and None in (known, size):
+                sizes[letter] = None
+            else:
+                sizes[letter] = size if known in (None, 1) and size is not None else known if letter in sizes else size
     return tuple(sizes[letter] for letter in output)
 
 
@@ -252,7 +255,9 @@ def cdist(x: Any, y: Any) -> Any:
     [[5.0]]
     """
     if len(x.shape) < 2 or len(y.shape) < 2:
-        raise ValueError(f"cdist: expected arrays of at least two dimensions; received {shapes.of(x)} and {shapes.of(y)}.")
+        raise ValueError(
+            f"cdist: expected arrays of at least two dimensions; received {shapes.of(x)} and {shapes.of(y)}."
+        )
     difference = expand_dims(x, -2) - expand_dims(y, -3)
     squared = sum(difference * difference, -1)
     positive = squared > 0

@@ -17,7 +17,9 @@ Axis = int | tuple[int, ...] | list[int] | None
 def _extremum(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
     shape = shapes.of(x)
     if initial is None and 0 in [shape[i] for i in shapes.axes_indices(axis, len(shape))]:
-        raise ValueError(f"An empty axis has no largest or smallest element: shape {shape}, axis {axis}. Give `initial`.")
+        raise ValueError(
+            f"An empty axis has no largest or smallest element: shape {shape}, axis {axis}. Give `initial`."
+        )
     return reduction(x, axis, keepdims)
 
 

@@ -229,7 +229,9 @@ def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 def _plane(rank: int, axes: Any) -> tuple[int, int]:
     if rank < 2 or len(axes) != 2 or axes[0] % rank == axes[1] % rank:
-        raise ValueError(f"rot90: expected two different axes of an array with at least two; received {axes}, rank {rank}.")
+        raise ValueError(
+            f"rot90: expected two different axes of an array with at least two; received {axes}, rank {rank}."
+        )
     return shapes.axis_index(axes[0], rank), shapes.axis_index(axes[1], rank)
 
 
@@ -259,7 +261,11 @@ def _repeated(x: Any, repeats: Any, axis: Any = None) -> Any:
         if counts.size and counts.min() < 0:
             raise ValueError(f"repeat: expected repeats >= 0; received {repeats}.")
         size = given[place]
-        size = None if size is None and counts.size < 2 else int(np.broadcast_to(counts.ravel(), size or counts.size).sum())
+        size = (
+            None
+            if size is None and counts.size < 2
+            else int(np.broadcast_to(counts.ravel(), size or counts.size).sum())
+        )
     return (*given[:place], size, *given[place + 1 :])
 
 
@@ -336,7 +342,10 @@ def _stacked(x: Any, axis: int = 0) -> Any:
     parts = [shapes.of(part) for part in x]
     if not parts:
         raise ValueError("stack: expected at least one array; received none.")
-    if any(len(p) != len(parts[0]) or any(a != b and None not in (a, b) for a, b in zip(p, parts[0], strict=True)) for p in parts):
+    if any(
+        len(p) != len(parts[0]) or any(a != b and None not in (a, b) for a, b in zip(p, parts[0], strict=True))
+        for p in parts
+    ):
         raise ValueError(f"stack: expected arrays of one shape; received shapes {', '.join(map(str, parts))}.")
     first = tuple(next((n for n in column if n is not None), None) for column in zip(*parts, strict=True))
     place = shapes.axis_index(axis, len(first) + 1)
@@ -443,7 +452,9 @@ def _meshgrid(xs: list[Any], indexing: str) -> list[Any]:
         order[:2] = [1, 0]
     sizes = [parts[i].shape[0] for i in order]
     places = [order.index(i) for i in range(len(parts))]
-    rows = [reshape(p, [-1 if j == place else 1 for j in range(len(parts))]) for p, place in zip(parts, places, strict=True)]
+    rows = [
+        reshape(p, [-1 if j == place else 1 for j in range(len(parts))]) for p, place in zip(parts, places, strict=True)
+    ]
     return [broadcast_to(row, tuple(sizes)) for row in rows]
 
 
@@ -462,10 +473,20 @@ def _unknown_pieces(x: Any, count: int, axis: int) -> list[Any]:
     return [KerasTensor(made, x.dtype, record_history=False) for _ in range(count)]
 
 
+def _promised_pieces(x: Any, cuts: list[int], axis: int) -> list[Any]:
+    """Return symbols for pieces of an axis of unknown size, which is taken to reach the last cut."""
+    sizes = [end - start for start, end in zip([0, *cuts], cuts, strict=False)]
+    made = [(*shapes.of(x)[:axis], size, *shapes.of(x)[axis + 1 :]) for size in [*sizes, None]]
+    return [KerasTensor(shape, x.dtype, record_history=False) for shape in made]
+
+
 def _sections(x: Any, indices_or_sections: Any, axis: int, even: bool) -> list[Any]:
     place = shapes.axis_index(axis, len(x.shape))
     if hasattr(indices_or_sections, "__iter__") or getattr(indices_or_sections, "shape", ()) != ():
-        return _cut(x, [int(i) for i in indices_or_sections], place)
+        cuts = [int(i) for i in indices_or_sections]
+        if x.shape[place] is None and cuts == sorted(cuts) and all(i >= 0 for i in cuts):
+            return _promised_pieces(x, cuts, place)
+        return _cut(x, cuts, place)
     count, size = int(indices_or_sections), x.shape[place]
     if count < 1:
         raise ValueError(f"split: expected at least one section; received {count}.")
@@ -574,7 +595,9 @@ def pad_pairs(pad_width: Any, rank: int) -> list[tuple[int, int]]:
     """
     given = np.asarray(pad_width)
     if given.ndim > 2 or given.dtype.kind not in "iu" or (given.ndim == 1 and given.size not in (1, 2)):
-        raise ValueError(f"pad_width: expected a whole number, a pair, or a pair for each axis; received {pad_width!r}.")
+        raise ValueError(
+            f"pad_width: expected a whole number, a pair, or a pair for each axis; received {pad_width!r}."
+        )
     if given.ndim == 2 and given.shape not in ((rank, 2), (1, 2), (rank, 1)):
         raise ValueError(f"pad_width: expected a pair for each of {rank} axes; received {pad_width!r}.")
     if given.size and given.min() < 0:

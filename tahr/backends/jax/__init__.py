@@ -11,8 +11,8 @@ from jax import lax
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.jax.windows import Windows
 from tahr.backends.jax.random import Draws
+from tahr.backends.jax.windows import Windows
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
@@ -134,4 +134,4 @@ def _holds_tracer(x: Any) -> bool:
 
 
 backend = Jax()
-from tahr.backends.jax import math, nn  # noqa: E402, F401  (they register their functions on `backend`)
+from tahr.backends.jax import math, nn

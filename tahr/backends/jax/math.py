@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-
 from tahr.backends.backend import numpy_dtype
 from tahr.backends.jax import backend
 from tahr.dtypes import canonical, standardize_dtype

@@ -8,8 +8,8 @@ import numpy as np
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.numpy.windows import Windows
 from tahr.backends.numpy.random import Draws
+from tahr.backends.numpy.windows import Windows
 
 
 class NumPy(Draws, Windows, Backend):
@@ -65,4 +65,4 @@ class NumPy(Draws, Windows, Backend):
 
 
 backend = NumPy()
-from tahr.backends.numpy import math, nn  # noqa: E402, F401  (they register their functions on `backend`)
+from tahr.backends.numpy import math, nn

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import optree
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.torch.windows import Windows
 from tahr.backends.torch.random import Draws
+from tahr.backends.torch.windows import Windows
 
 DTYPES = {
     name: getattr(torch, name)
@@ -54,13 +54,11 @@ class Torch(Draws, Windows, Backend):
         "std": "divides by n - 1",
         "trace": "takes matrices only",
         "trapezoid": "refuses x together with dx",
-        "tril": "calls k diagonal",
-        "triu": "calls k diagonal",
         "vdot": "takes one-dimensional arrays only",
     }
     numbers = frozenset(
-        "add subtract multiply divide true_divide floor_divide mod power equal not_equal less less_equal greater "
-        "greater_equal maximum minimum clip where".split()
+        ("add", "subtract", "multiply", "divide", "floor_divide", "mod", "power", "maximum", "minimum", "clip", "where")
+        + ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     )
     compute_as = {"uint16": "int32", "uint32": "int64"}
     trains = True
@@ -137,6 +135,28 @@ class Torch(Draws, Windows, Backend):
             with torch.no_grad():
                 torch._foreach_copy_([old for old, _ in pairs], [new for _, new in pairs])
 
+    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
+        return torch.func.jvp(fn, primals, tangents, has_aux=has_aux)
+
+    def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        class Custom(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx: Any, *arrays: Any) -> Any:
+                value, ctx.back = fn(*(a.detach() for a in arrays))
+                return optree.tree_map(_detach, value)
+
+            @staticmethod
+            def backward(ctx: Any, *upstream: Any) -> Any:
+                found = ctx.back(*upstream)
+                return tuple(found) if isinstance(found, (tuple, list)) else found
+
+        return Custom.apply
+
+    def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        from torch.utils.checkpoint import checkpoint
+
+        return lambda *args, **kwargs: checkpoint(fn, *args, use_reentrant=False, **kwargs)
+
     def stop_gradient(self, x: Any) -> Any:
         return x.detach()
 
@@ -183,4 +203,4 @@ def _from_host(array: np.ndarray) -> torch.Tensor:
 
 
 backend = Torch()
-from tahr.backends.torch import math, nn  # noqa: E402, F401  (they register their functions on `backend`)
+from tahr.backends.torch import math, nn

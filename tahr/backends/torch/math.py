@@ -6,7 +6,7 @@ from typing import Any
 
 import optree
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from tahr.backends.torch import DTYPES, backend
 from tahr.dtypes import canonical, standardize_dtype
@@ -313,6 +313,11 @@ def stack(x: Any, axis: int = 0) -> Any:
 @implements
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     return torch.diagonal(x, offset, axis1, axis2)
+
+
+# torch calls `k` by other names
+backend.own.update(tril=lambda x, k=0: torch.tril(x, k), triu=lambda x, k=0: torch.triu(x, k))
+backend.own.update(diag=lambda x, k=0: torch.diag(x, k), diagflat=lambda x, k=0: torch.diagflat(x, k))
 
 
 @implements
