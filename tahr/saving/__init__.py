@@ -4,6 +4,8 @@ import importlib
 from typing import Any
 
 _PLACES = {
+    "errors": ("MissingFileError", "UnreadableFileError", "UnsafeFileError"),
+    "model_file": ("load_model", "model_from_json", "model_to_json", "save_model"),
     "registry": (
         "CustomObjectScope",
         "custom_object_scope",
@@ -13,6 +15,7 @@ _PLACES = {
         "register_keras_serializable",
     ),
     "serialization": ("deserialize_keras_object", "serialize_keras_object"),
+    "weights": ("load_weights", "save_weights"),
 }
 _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 

@@ -3,7 +3,6 @@
 import dataclasses
 import difflib
 import enum
-import functools
 import inspect
 import threading
 from collections.abc import Callable, Mapping
@@ -108,7 +107,8 @@ def _serialize_value(obj: Any) -> dict[str, Any] | str | int | float | None:
 
         values = np.asarray(obj.value if hasattr(obj, "handle") else obj) if isinstance(obj, np.ndarray) else None
         host = backends.current().to_numpy(getattr(obj, "handle", obj)) if values is None else values
-        return {"class_name": "__tensor__", "config": {"value": host.tolist(), "dtype": dtypes.of(obj)}}
+        kind = "__tensor__" if values is None else "__numpy__"
+        return {"class_name": kind, "config": {"value": host.tolist(), "dtype": dtypes.of(obj)}}
     return None
 
 
@@ -140,9 +140,14 @@ def _serialize_object(obj: Any) -> dict[str, Any]:
             written[part] = serialize_keras_object(config)
     if _state.written is not None:
         known = _state.written.setdefault(id(obj), (obj, written))
-        if known[1] is not written:
-            known[1]["shared_object_id"] = written["shared_object_id"] = id(obj)
+        if known[1] is not written:  # numbered by first use, so that equal models give equal text
+            number = known[1].setdefault("shared_object_id", _count_shared(_state.written))
+            written["shared_object_id"] = number
     return written
+
+
+def _count_shared(known: dict[int, Any]) -> int:
+    return 1 + sum("shared_object_id" in written for _, written in known.values())
 
 
 def is_serialized(config: Any) -> bool:
@@ -218,7 +223,7 @@ def _make(config: Mapping[str, Any], module_objects: Mapping[str, Any] | None) -
     cls = _find_class(config, module_objects)
     inner = config.get("config") or {}
     if not inspect.isclass(cls):
-        return cls(**{key: _read(value) for key, value in inner.items()}) if isinstance(cls, functools.partial) else cls
+        return cls
     if issubclass(cls, enum.Enum):
         return cls[inner["name"]]
     if hasattr(cls, "from_config"):
@@ -262,7 +267,7 @@ def _find_class(config: Mapping[str, Any], module_objects: Mapping[str, Any] | N
     for wanted in (registered, name):
         if wanted and (found := registry.get_registered_object(wanted)) is not None:
             return found
-    found = (module_objects or {}).get(name) or registry.builtin_class(module, name) or _operation(module, name)
+    found = (module_objects or {}).get(name) or registry.builtin_class(module, name)
     if found is not None:
         return found
     where = f" of module {module!r}" if module else ""
@@ -270,18 +275,6 @@ def _find_class(config: Mapping[str, Any], module_objects: Mapping[str, Any] | N
         f"Unknown class {name!r}{where}: it is neither built in nor registered. Define the class, and decorate it with "
         f"@keras.saving.register_keras_serializable() before loading, or pass custom_objects={{{name!r}: {name}}}."
     )
-
-
-def _operation(module: str | None, name: str) -> Callable[..., Any] | None:
-    """Return a maker for an operation in a model's graph, which Keras names by a class such as `LogSoftmax`."""
-    if not module or not module.startswith(("keras.src.ops", "keras.ops", "tahr.ops")):
-        return None
-    from tahr.ops.declare import OPERATIONS, Op, OpCall
-
-    registry.room("ops")
-    squeezed = name.lower()
-    found = next((op for known, op in OPERATIONS.items() if known.replace("_", "") == squeezed), None)
-    return functools.partial(OpCall, found) if isinstance(found, Op) else None
 
 
 def _find_function(config: Mapping[str, Any]) -> Callable[..., Any]:

@@ -1,0 +1,109 @@
+"""Files that are replaced as a whole: the old file stays until the new one is complete, whatever happens."""
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["may_write", "replacing", "replacing_folder", "sync_folder"]
+
+
+def may_write(path: Path, overwrite: bool) -> bool:
+    """Return whether a file may be written: it is new, `overwrite` is true, or the user at the terminal agrees.
+
+    Raises:
+        FileExistsError: if it exists, `overwrite` is false, and there is nobody to ask.
+    """
+    if overwrite or not path.exists():
+        return True
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise FileExistsError(f"{path} exists already. Pass overwrite=True to replace it, or choose another name.")
+    while (answer := input(f"[WARNING] {path} already exists - overwrite? [y/n]").strip().lower()) not in ("y", "n"):
+        print('Please answer "y" or "n".')
+    return answer == "y"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write and read that takes the place of `path` once the block ends without an error.
+
+    Where the system has files without a name, the new file has none until it is complete, so even a killed process
+    leaves nothing behind.
+    """
+    path = Path(os.path.realpath(path))  # a link stays a link
+    mode = path.stat().st_mode & 0o777 if path.exists() else None
+    name = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    file, named = _open_new(name)
+    try:
+        with file:
+            yield file
+            file.flush()
+            if mode is not None:
+                os.chmod(file.fileno() if os.chmod in os.supports_fd else name, mode)
+            os.fsync(file.fileno())
+            if not named:
+                _give_name(file, name)
+                named = True
+        os.replace(name, path)
+    except BaseException:
+        if named:
+            name.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def _open_new(name: Path) -> tuple[IO[Any], bool]:
+    """Return a new file and whether it has a name already."""
+    if hasattr(os, "O_TMPFILE"):
+        with contextlib.suppress(OSError):  # the file system knows no nameless files
+            return os.fdopen(os.open(name.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), False
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(name, flags, 0o666), "w+b"), True
+
+
+def _give_name(file: IO[bytes], name: Path) -> None:
+    folder = os.open(name.parent, os.O_RDONLY)  # a folder handle makes `os.link` follow the link under /proc
+    try:
+        os.link(f"/proc/self/fd/{file.fileno()}", name.name, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give an empty folder that takes the place of `path` once the block ends without an error."""
+    import shutil
+
+    path = Path(os.path.realpath(path))
+    stem = f".{path.name[:100]}.{secrets.token_hex(6)}"
+    new, old = path.with_name(stem + ".tmp"), path.with_name(stem + ".old")
+    new.mkdir()
+    try:
+        yield new
+        for file in new.rglob("*"):
+            if file.is_file():
+                with open(file, "rb") as f:
+                    os.fsync(f.fileno())
+        if path.exists():
+            os.rename(path, old)
+        os.rename(new, path)
+    except BaseException:
+        shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.rename(old, path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a renaming in `folder` outlast a power failure, where the system lets a folder be synced."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,15 @@
+"""What goes wrong with files, as classes of its own: not there, not readable, not safe."""
+
+__all__ = ["MissingFileError", "UnreadableFileError", "UnsafeFileError"]
+
+
+class UnreadableFileError(OSError, ValueError):
+    """The file is truncated, damaged, or of another format."""
+
+
+class MissingFileError(UnreadableFileError, FileNotFoundError):
+    """There is no such file."""
+
+
+class UnsafeFileError(ValueError):
+    """The file asks for what a file of data never needs: code, other files, far more memory than its size."""

@@ -1,0 +1,210 @@
+"""HDF5 files as nested groups of arrays: what is opened here is checked to hold plain data and nothing else."""
+
+import contextlib
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+
+__all__ = ["Stored", "h5_reading", "h5_writing", "is_hdf5", "text_list", "write_array"]
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+FILTERS = {1, 2, 3, 5, 6, 32000}  # deflate, shuffle, checksum, n-bit, scale-offset, lzf: all part of HDF5 or h5py
+RATIO, FREE = 1000, 1 << 20  # how much larger than stored data may be, and a size that needs no such look
+DEPTH = 256
+
+
+def is_hdf5(head: bytes) -> bool:
+    """Return whether a file that starts with `head` is HDF5."""
+    return head.startswith(SIGNATURE)
+
+
+@contextlib.contextmanager
+def h5_reading(source: Any, where: str) -> Iterator[Any]:
+    """Open a path or a binary file for reading, after a check of everything in it.
+
+    Raises:
+        UnreadableFileError: if it is no HDF5 file, or damaged.
+        UnsafeFileError: if it reaches outside itself or declares far more data than it holds.
+    """
+    import h5py
+
+    try:
+        file = h5py.File(source, "r")
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise UnreadableFileError(
+            f"{where}: not a readable HDF5 file; it is damaged, cut off or of another kind ({error})."
+        ) from error
+    with file:
+        try:
+            _Check(file, where).run()
+        except (OSError, RuntimeError, KeyError, RecursionError, UnicodeDecodeError) as error:
+            if isinstance(error, UnreadableFileError):
+                raise
+            raise UnreadableFileError(f"{where}: the HDF5 content is damaged ({error}).") from error
+        yield file
+
+
+@contextlib.contextmanager
+def h5_writing(target: Any) -> Iterator[Any]:
+    """Open an HDF5 file to write."""
+    import h5py
+
+    with h5py.File(target, "w", libver=("earliest", "v110")) as file:
+        yield file
+
+
+class _Check:
+    """One walk over all groups, links, data sets and attributes of a file."""
+
+    def __init__(self, file: Any, where: str):
+        self.file, self.where = file, where
+        self.seen: set[Any] = set()
+        self.size = file.id.get_filesize()
+
+    def run(self) -> None:
+        self.attributes(self.file)
+        self.group(self.file, 0)
+
+    def refuse(self, item: str, what: str) -> None:
+        raise UnsafeFileError(
+            f"{self.where}: {item} {what}. Files of weights hold plain arrays only, so it is not opened."
+        )
+
+    def group(self, group: Any, depth: int) -> None:
+        import h5py
+
+        if depth > DEPTH:
+            self.refuse(group.name, f"is nested more than {DEPTH} deep")
+        for name in group:
+            link = group.get(name, getlink=True)
+            item = f"{group.name.rstrip('/')}/{name}"
+            if isinstance(link, h5py.ExternalLink):
+                self.refuse(item, f"is a link to the file {link.filename!r}")
+            if isinstance(link, h5py.SoftLink):
+                self.refuse(item, f"is a link to {link.path!r}")
+            thing = group[name]
+            info = h5py.h5o.get_info(thing.id)
+            key = (info.fileno, info.addr)
+            if key in self.seen:
+                continue
+            self.seen.add(key)
+            self.attributes(thing)
+            if isinstance(thing, h5py.Group):
+                self.group(thing, depth + 1)
+            elif isinstance(thing, h5py.Dataset):
+                self.data(thing, item)
+
+    def data(self, data: Any, item: str) -> None:
+        plist = data.id.get_create_plist()
+        if data.is_virtual:
+            self.refuse(item, "is a virtual data set, put together from other files")
+        if plist.get_external_count():
+            self.refuse(item, f"keeps its data in another file, {plist.get_external(0)[0]!r}")
+        foreign = [f[0] for f in map(plist.get_filter, range(plist.get_nfilters())) if f[0] not in FILTERS]
+        if foreign:
+            self.refuse(item, f"needs the filters {foreign}, which are code from elsewhere")
+        self.type(data.id.get_type(), item)
+        stored = data.id.get_storage_size()
+        if data.id.get_space().get_simple_extent_type() < 0:
+            self.refuse(item, "has no known extent")
+        declared = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize if data.shape is not None else 0
+        if declared > max(FREE, RATIO * stored):
+            self.refuse(item, f"declares {declared:,} bytes but holds {stored:,}")
+        if plist.get_layout() == 2 and data.chunks:  # one chunk is unpacked as a whole
+            chunk = int(np.prod(data.chunks, dtype=object)) * data.dtype.itemsize
+            if chunk > max(FREE, RATIO * stored):
+                self.refuse(item, f"declares chunks of {chunk:,} bytes but holds {stored:,}")
+
+    def type(self, kind: Any, item: str) -> None:
+        import h5py
+
+        if kind.get_class() == h5py.h5t.REFERENCE or (
+            kind.get_class() == h5py.h5t.VLEN and kind.get_super().get_class() == h5py.h5t.REFERENCE
+        ):
+            self.refuse(item, "holds references")
+
+    def attributes(self, thing: Any) -> None:
+        import h5py
+
+        for name in thing.attrs:
+            attribute = h5py.h5a.open(thing.id, name.encode("utf-8"))
+            item = f"the attribute {name!r} of {thing.name}"
+            self.type(attribute.get_type(), item)
+            declared = attribute.get_space().get_simple_extent_npoints() * attribute.get_type().get_size()
+            if declared > max(FREE, self.size):
+                self.refuse(item, f"declares {declared:,} bytes, more than the file has")
+
+
+def text_list(values: Any) -> list[str]:
+    """Return an HDF5 attribute that lists names as Python strings."""
+    return [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in np.asarray(values).ravel().tolist()]
+
+
+def text(value: Any) -> str:
+    """Return an HDF5 attribute that holds one text as a Python string."""
+    if isinstance(value, np.ndarray):
+        value = value.item()
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+class Stored(Mapping[str, Any]):
+    """The data sets of one group by name, read when asked for."""
+
+    def __init__(self, *groups: Any):
+        import h5py
+
+        self._items = {n: g for g in groups for n in g if isinstance(g[n], h5py.Dataset)}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return read_array(self._items[name][name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a data set without reading it."""
+        return tuple(self._items[name][name].shape)
+
+
+def read_array(data: Any) -> np.ndarray:
+    """Return a data set as an array; types that HDF5 lacks are named in an attribute."""
+    named = data.attrs.get("dtype")
+    if named is None or data.dtype.kind != "V":
+        return np.asarray(data[()])
+    import ml_dtypes
+
+    kind = getattr(ml_dtypes, text(named), None)
+    if not isinstance(kind, type) or np.dtype(kind).itemsize != data.dtype.itemsize:
+        raise UnreadableFileError(f"{data.file.filename}: {data.name} has the unknown type {text(named)!r}.")
+    return np.asarray(data[()]).view(kind)
+
+
+def write_array(group: Any, name: str, value: Any) -> None:
+    """Write an array as a data set; types that HDF5 lacks as raw bytes with the type's name."""
+    array = np.asarray(value)
+    if array.dtype.name in _extended():
+        raw = np.ascontiguousarray(array).view(f"V{array.dtype.itemsize}").reshape(array.shape)
+        group.create_dataset(name, data=raw).attrs["dtype"] = array.dtype.name
+        return
+    if array.dtype.kind == "U":
+        import h5py
+
+        group.create_dataset(name, data=array.astype(object), dtype=h5py.string_dtype())
+        return
+    group.create_dataset(name, data=array)
+
+
+@functools.cache
+def _extended() -> frozenset[str]:
+    """Return the names of the types that NumPy has from ml_dtypes."""
+    import ml_dtypes
+
+    kinds = ("bfloat", "float", "int", "uint")
+    return frozenset(n for n in dir(ml_dtypes) if n.startswith(kinds) and isinstance(getattr(ml_dtypes, n), type))

@@ -1,0 +1,273 @@
+"""Whole models to `.keras` files and back: config, weights, compile arguments, optimizer state, assets."""
+
+import contextlib
+import datetime
+import json
+import tempfile
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tahr.saving.archive import Archive, write_member
+from tahr.saving.atomic import may_write, replacing, replacing_folder
+from tahr.saving.errors import UnreadableFileError
+from tahr.saving.hdf5 import h5_reading, h5_writing, is_hdf5
+from tahr.saving.serialization import SharingScope, deserialize_keras_object, serialize_keras_object
+from tahr.saving.state import walk_state
+from tahr.saving.weights import _require_built, existing, read_state, write_state
+
+__all__ = ["load_model", "model_content", "model_from_json", "model_to_json", "save_model"]
+
+CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
+KERAS_FORMAT = "3.15.1"  # the version of Keras whose layout of files this is
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+    """Save a model with its weights, compile arguments and optimizer state, so that `load_model` goes on from there.
+
+    Args:
+        model: the model; it must be built.
+        filepath: path that ends in `.keras`, or in `.h5` or `.hdf5` for the legacy format.
+        overwrite: whether an existing file is replaced without asking.
+        zipped: whether the file is a zip (as by default), or a folder with the same members.
+        include_optimizer: for legacy files, whether the optimizer's state is saved.
+
+    Raises:
+        ValueError: if the ending is none of these.
+        FileExistsError: if the file exists, `overwrite` is false and nobody is there to be asked.
+
+    >>> import tempfile, os
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keras.saving.save_model(model, os.path.join(folder, "small.keras"))
+    ...     print(os.listdir(folder))
+    ['small.keras']
+    """
+    path = Path(filepath)
+    include_optimizer = kwargs.pop("include_optimizer", True)
+    form = kwargs.pop("save_format", None)
+    if kwargs:
+        raise TypeError(f"save_model: unexpected arguments {sorted(kwargs)}.")
+    if form is not None:
+        warnings.warn(
+            "save_model: `save_format` is not used; the ending of the file name says the format.", stacklevel=2
+        )
+    legacy = path.suffix in (".h5", ".hdf5")
+    if not legacy and path.suffix != ".keras" and zipped is not False:
+        raise ValueError(
+            f"save_model: expected a path that ends in '.keras', or in '.h5' as before; received {str(path)!r}. "
+            "To make a model that other programs serve, use `model.export(path)`."
+        )
+    _require_built(model, "save_model")
+    if not may_write(path, overwrite):
+        return
+    if legacy:
+        from tahr.saving.legacy.model import save_legacy_model
+
+        save_legacy_model(model, path, include_optimizer)
+    elif zipped is False:
+        _save_folder(model, path)
+    else:
+        _save_zip(model, path)
+
+
+def _save_zip(model: Any, path: Path) -> None:
+    config = model_to_json(model)
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        write_member(archive, METADATA, _metadata())
+        write_member(archive, CONFIG, config)
+        with tempfile.TemporaryFile(dir=path.resolve().parent) as weights:
+            with h5_writing(weights) as h5:
+                write_state(model, h5)
+            write_member(archive, WEIGHTS, weights)
+        with tempfile.TemporaryDirectory() as folder:
+            _save_assets(model, Path(folder))
+            for asset in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
+                with open(asset, "rb") as content:
+                    write_member(archive, f"{ASSETS}/{asset.relative_to(folder).as_posix()}", content)
+
+
+def _save_folder(model: Any, path: Path) -> None:
+    config = model_to_json(model)
+    with replacing_folder(path) as folder:
+        (folder / METADATA).write_text(_metadata(), encoding="utf-8")
+        (folder / CONFIG).write_text(config, encoding="utf-8")
+        with h5_writing(folder / WEIGHTS) as h5:
+            write_state(model, h5)
+        _save_assets(model, folder / ASSETS)
+
+
+def _metadata() -> str:
+    from tahr import __version__
+
+    now = datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+    return json.dumps({"keras_version": KERAS_FORMAT, "date_saved": now, "written_by": f"tahr {__version__}"})
+
+
+def _save_assets(model: Any, folder: Path) -> None:
+    for path, part in walk_state(model):
+        if (save := getattr(part, "save_assets", None)) is not None:
+            place = folder / path
+            place.mkdir(parents=True, exist_ok=True)
+            save(str(place))
+
+
+def model_to_json(model: Any, **kwargs: Any) -> str:
+    """Return a model's configuration as JSON text; further arguments go to `json.dumps`."""
+    with SharingScope():
+        return json.dumps(serialize_keras_object(model), **kwargs)
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
+    """Return the model saved in a file, ready to predict, and to train on if it was compiled.
+
+    Args:
+        filepath: path of a `.keras` file or folder, or of a legacy `.h5` file, written by tahr or Keras.
+        custom_objects: classes and functions by name, in addition to those registered.
+        compile: whether the model is compiled as it was, with its optimizer's state.
+        safe_mode: kept for Keras's sake; code in files is never run.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        UnreadableFileError: if the file is damaged, cut off or of another kind.
+        UnsafeFileError: if it asks for anything that is not data.
+        TypeError: if it uses a class or function that is neither built in nor registered.
+
+    >>> import tempfile, os
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(os.path.join(folder, "small.keras"))
+    ...     keras.saving.load_model(os.path.join(folder, "small.keras")).layers[0].name
+    'last'
+    """
+    path = existing(filepath)
+    if path.is_file():
+        with open(path, "rb") as file:
+            head = file.read(8)
+        if is_hdf5(head):
+            from tahr.saving.legacy.model import load_legacy_model
+
+            return load_legacy_model(path, custom_objects, compile)
+        if not head:
+            raise UnreadableFileError(f"{path}: the file is empty.")
+    with model_content(path) as content:
+        model = _model_of(content.text(CONFIG), str(path), custom_objects, compile)
+        with content.weights() as h5:
+            read_state(model, [h5], str(path))
+        with tempfile.TemporaryDirectory() as folder:
+            if content.assets(Path(folder)):
+                _load_assets(model, Path(folder))
+    return model
+
+
+def _load_assets(model: Any, folder: Path) -> None:
+    for path, part in walk_state(model):
+        load = getattr(part, "load_assets", None)
+        if load is not None and (folder / path).is_dir():
+            load(str(folder / path))
+
+
+def _model_of(text: str, where: str, custom_objects: Any, compile: bool) -> Any:
+    from tahr.models.model import Model
+
+    config = parse_json(text, where)
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise UnreadableFileError(f"{where}: holds no model; expected a JSON object with 'class_name'.")
+    if not compile:
+        config.pop("compile_config", None)
+    if "module" not in config and "registered_name" not in config:
+        from tahr.saving.legacy.config import read_legacy_model
+
+        model = read_legacy_model(config, custom_objects)
+    else:
+        try:
+            model = deserialize_keras_object(config, custom_objects)
+        except RecursionError:
+            raise UnreadableFileError(f"{where}: the configuration is nested too deeply.") from None
+    if not isinstance(model, Model):
+        raise UnreadableFileError(f"{where}: holds a {type(model).__name__}, not a model.")
+    return model
+
+
+def parse_json(text: Any, where: str) -> Any:
+    """Return the content of a JSON text.
+
+    Raises:
+        UnreadableFileError: if it is none.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFileError(f"{where}: the configuration is no readable JSON ({error}).") from error
+
+
+def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
+    """Return a new model, with fresh weights, from the text that `to_json` gave.
+
+    Raises:
+        ValueError: if the text describes no model.
+        TypeError: if it uses a class or function that is neither built in nor registered.
+
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    >>> keras.models.model_from_json(model.to_json()).output_shape
+    (None, 3)
+    """
+    return _model_of(json_string, "model_from_json", custom_objects, compile=True)
+
+
+@contextlib.contextmanager
+def model_content(path: Path) -> Iterator["_Folder | _Zip"]:
+    """Open a `.keras` file, or a folder with the same members."""
+    if path.is_dir():
+        yield _Folder(path)
+    else:
+        with Archive(path) as archive:
+            yield _Zip(archive)
+
+
+class _Zip:
+    def __init__(self, archive: Archive):
+        self._archive = archive
+        self.text = archive.text
+
+    @contextlib.contextmanager
+    def weights(self) -> Iterator[Any]:
+        where = f"{self._archive.path}: {WEIGHTS}"
+        with self._archive.open(WEIGHTS) as file, h5_reading(file, where) as h5:
+            yield h5
+
+    def assets(self, folder: Path) -> bool:
+        return self._archive.extract(ASSETS, folder)
+
+
+class _Folder:
+    def __init__(self, path: Path):
+        self._path = path
+
+    def text(self, name: str) -> str:
+        try:
+            return (self._path / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnreadableFileError(f"{self._path}: {name} cannot be read ({error}).") from error
+
+    @contextlib.contextmanager
+    def weights(self) -> Iterator[Any]:
+        place = self._path / WEIGHTS
+        with h5_reading(place, str(place)) as h5:
+            yield h5
+
+    def assets(self, folder: Path) -> bool:
+        import shutil
+
+        if not (self._path / ASSETS).is_dir():
+            return False
+        shutil.copytree(self._path / ASSETS, folder, symlinks=True, dirs_exist_ok=True)
+        return True
