@@ -259,6 +259,8 @@ class Layer(Recorded, Operation):
     def _build_for(self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = dict(zip(info.parameters, args, strict=False)) | kwargs
         known = {f"{name}_shape": _shapes_of(value) for name, value in given.items() if _is_array_like(value)}
+        if args:
+            self._called_with = _shapes_of(args[0])  # for `summary`
         wanted = _build_parameters(type(self))
         if len(wanted) == 1 and args:
             self.build(_shapes_of(args[0]))
