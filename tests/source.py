@@ -101,6 +101,7 @@ class Import:
     at_top: bool
 
 
+@functools.cache
 def imports(module: Module) -> list[Import]:
     """Return what a module imports, each name as a full dotted path; typing-only imports left out."""
     lazy, typing_only = set(), set()
