@@ -1,4 +1,4 @@
-"""`print_summary`: the layers of a model with shapes and sizes, as a table in a terminal and as plain text elsewhere."""
+"""`print_summary`: the layers of a model with shapes and sizes, a table in a terminal and plain text elsewhere."""
 
 import re
 import sys
