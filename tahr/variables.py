@@ -36,6 +36,9 @@ class StatelessScope:
         collect_losses: whether losses that layers add are kept in `losses`.
         initialize_variables: whether variables made inside get their value at once.
 
+    Attributes:
+        donated: whether the values may be overwritten by those that take their places.
+
     >>> v = keras.Variable(1.0)
     >>> with keras.StatelessScope(state_mapping=[(v, ops.array(5.0))]) as scope:
     ...     _ = v.assign(v + 1.0)
@@ -50,6 +53,7 @@ class StatelessScope:
         initialize_variables: bool = True,
     ):
         self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
+        self.donated = False
         self.losses: list[Any] = []
         self.values: dict[int, Any] = {}
         self.updated: dict[int, Variable] = {}
@@ -224,6 +228,9 @@ class Variable(Arithmetic):
         Raises:
             ValueError: if the shapes differ.
         """
+        if isinstance(value, KerasTensor):  # only shapes are computed, so there is nothing to keep
+            self._check_symbol(value)
+            return value
         value = self.convert(value)
         scope = _scopes.stateless
         if scope is not None:
@@ -231,6 +238,11 @@ class Variable(Arithmetic):
             return value
         self._value = self.backend.assign(self._value, value)
         return self._value
+
+    def _check_symbol(self, value: KerasTensor) -> None:
+        fits = len(value.shape) == len(self._shape)
+        if not fits or any(n not in (None, m) for n, m in zip(value.shape, self._shape, strict=True)):
+            raise ValueError(f"Variable {self.path}: expected a value of shape {self._shape}; received {value.shape}.")
 
     def assign_add(self, value: Any) -> Any:
         """Add to the value and return the sum."""

@@ -4,20 +4,114 @@ import importlib
 from typing import Any
 
 _FAMILIES = {
+    "activation": ("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
+    "batch_normalization": ("BatchNormalization",),
+    "bidirectional": ("Bidirectional",),
+    "convolution": (
+        "Conv1D",
+        "Conv1DTranspose",
+        "Conv2D",
+        "Conv2DTranspose",
+        "Conv3D",
+        "Conv3DTranspose",
+        "DepthwiseConv1D",
+        "DepthwiseConv2D",
+        "SeparableConv1D",
+        "SeparableConv2D",
+    ),
+    "core": ("Identity", "Lambda", "Masking"),
     "dense": ("Dense",),
+    "embedding": ("Embedding", "ReversibleEmbedding"),
+    "gru": ("GRU", "GRUCell"),
     "input_layer": ("Input", "InputLayer"),
     "input_spec": ("InputSpec",),
     "layer": ("Layer",),
+    "lstm": ("LSTM", "LSTMCell"),
+    "merging": (
+        "Add",
+        "Average",
+        "Concatenate",
+        "Dot",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "Subtract",
+        "add",
+        "average",
+        "concatenate",
+        "dot",
+        "maximum",
+        "minimum",
+        "multiply",
+        "subtract",
+    ),
+    "normalization": ("GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
+    "pooling": (
+        "AdaptiveAveragePooling1D",
+        "AdaptiveAveragePooling2D",
+        "AdaptiveAveragePooling3D",
+        "AdaptiveMaxPooling1D",
+        "AdaptiveMaxPooling2D",
+        "AdaptiveMaxPooling3D",
+        "AveragePooling1D",
+        "AveragePooling2D",
+        "AveragePooling3D",
+        "GlobalAveragePooling1D",
+        "GlobalAveragePooling2D",
+        "GlobalAveragePooling3D",
+        "GlobalMaxPooling1D",
+        "GlobalMaxPooling2D",
+        "GlobalMaxPooling3D",
+        "MaxPooling1D",
+        "MaxPooling2D",
+        "MaxPooling3D",
+    ),
+    "regularization": (
+        "ActivityRegularization",
+        "AlphaDropout",
+        "Dropout",
+        "GaussianDropout",
+        "GaussianNoise",
+        "SpatialDropout1D",
+        "SpatialDropout2D",
+        "SpatialDropout3D",
+    ),
+    "reshaping": (
+        "Cropping1D",
+        "Cropping2D",
+        "Cropping3D",
+        "Flatten",
+        "Permute",
+        "RepeatVector",
+        "Reshape",
+        "UpSampling1D",
+        "UpSampling2D",
+        "UpSampling3D",
+        "ZeroPadding1D",
+        "ZeroPadding2D",
+        "ZeroPadding3D",
+    ),
+    "rnn": ("RNN", "StackedRNNCells"),
+    "simple_rnn": ("SimpleRNN", "SimpleRNNCell"),
+    "wrapper": ("SpectralNormalization", "TimeDistributed", "Wrapper"),
+}
+# Second names: (the name in tahr, how many axes) for each of Keras's older spellings.
+_ALIASES = {
+    **{f"Convolution{n}": f"Conv{n}" for n in ("1D", "2D", "3D", "1DTranspose", "2DTranspose", "3DTranspose")},
+    **{f"SeparableConvolution{n}D": f"SeparableConv{n}D" for n in (1, 2)},
+    **{f"{place}MaxPool{n}D": f"{place}MaxPooling{n}D" for place in ("", "Global") for n in (1, 2, 3)},
+    **{f"{place}AvgPool{n}D": f"{place}AveragePooling{n}D" for place in ("", "Global") for n in (1, 2, 3)},
 }
 _FILES = {name: family for family, names in _FAMILIES.items() for name in names}
 
-__all__ = sorted(_FILES)  # noqa: PLE0605
+__all__ = sorted([*_FILES, *_ALIASES])
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _FILES:
+    target = _ALIASES.get(name, name)
+    if target not in _FILES:
         raise AttributeError(f"tahr.layers has no {name!r}.")
-    found = getattr(importlib.import_module(f"tahr.layers.{_FILES[name]}"), name)
+    found = getattr(importlib.import_module(f"tahr.layers.{_FILES[target]}"), target)
     globals()[name] = found
     return found
 

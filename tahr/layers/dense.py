@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from tahr import activations, constraints, initializers, ops, regularizers
+from tahr import activations, ops
+from tahr.layers.arguments import keep, known, refuse_lora, weight, whole
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 
@@ -34,6 +35,10 @@ class Dense(Layer):
     [[6.0, 6.0]]
     """
 
+    supports_masking = True
+    kernel: Any = None
+    bias: Any = None
+
     def __init__(
         self,
         units: int,
@@ -52,35 +57,26 @@ class Dense(Layer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if not isinstance(units, int) or isinstance(units, bool) or units <= 0:
-            raise ValueError(f"Dense: expected `units` to be a positive whole number; received {units!r}.")
-        self.units, self.use_bias = units, use_bias
+        refuse_lora(self, lora_rank)
+        self.units, self.use_bias = whole(units, "units", self), use_bias
         self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        keep(
+            self,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+        )
         self.quantization_config = quantization_config
         self.input_spec = InputSpec(min_ndim=2)
-        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel and the bias for inputs of a known last size."""
-        features = input_shape[-1]
-        if features is None:
-            raise ValueError(f"Dense {self.path!r}: the last axis of the inputs must be known; received {input_shape}.")
-        self.kernel = self.add_weight(
-            (features, self.units), self.kernel_initializer, regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint, name="kernel",
-        )  # fmt: skip
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                (self.units,), self.bias_initializer, regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint, name="bias",
-            )  # fmt: skip
+        features = known(input_shape, -1, self)
+        self.kernel = weight(self, "kernel", (features, self.units))
+        self.bias = weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -63,8 +63,10 @@ class InputLayer(Layer):
         self._dtype = dtypes.standardize_dtype(dtype)
         self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
         self.built = True
-        self._symbol = input_tensor if input_tensor is not None else KerasTensor(
-            self.batch_shape, self._dtype, self.sparse, self.ragged, name=self.name
+        self._symbol = (
+            input_tensor
+            if input_tensor is not None
+            else KerasTensor(self.batch_shape, self._dtype, self.sparse, self.ragged, name=self.name)
         )
         self._node = Node(self, (), {}, self._symbol)
 
@@ -96,7 +98,7 @@ class InputLayer(Layer):
         }
 
 
-def Input(  # noqa: N802  (Keras's name)
+def Input(
     shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,

@@ -80,7 +80,9 @@ class InputSpec:
                 wanted = wanted[:-1]
             elif self.allow_last_axis_squeeze and rank == len(wanted) + 1 and shape[-1] == 1:
                 shape = shape[:-1]
-            if len(shape) != len(wanted) or any(None not in (a, b) and a != b for a, b in zip(shape, wanted, strict=True)):
+            if len(shape) != len(wanted) or any(
+                None not in (a, b) and a != b for a, b in zip(shape, wanted, strict=True)
+            ):
                 return f"expected shape {wanted}; received shape {shape}"
         return None
 

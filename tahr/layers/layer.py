@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import inspect
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,6 +12,17 @@ import numpy as np
 from tahr import backends, dtypes, naming, shapes, tree
 from tahr.layers.input_spec import check_input_spec
 from tahr.layers.masks import get_mask, masks_of, set_mask
+from tahr.layers.signature import (
+    CallInfo,
+    abstract_call,
+    build_parameters,
+    call_info,
+    is_array_like,
+    note_shapes,
+    shapes_of,
+    take_input_shape,
+    to_tuples,
+)
 from tahr.recording import Recorded, parameters_of
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
 from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope
@@ -31,7 +41,7 @@ class _Context(threading.local):
 _context = _Context()
 
 
-class known_structure:  # noqa: N801
+class known_structure:
     """A scope in which layers are taken to keep the parts they have, so that each is searched for once.
 
     Args:
@@ -108,7 +118,7 @@ class Layer(Recorded, Operation):
         **kwargs: Any,
     ):
         Operation.__init__(self, name)
-        self._legacy_shape = _take_input_shape(type(self).__name__, kwargs)
+        self._legacy_shape = take_input_shape(type(self).__name__, kwargs)
         from tahr import dtype_policies, regularizers
 
         self.activity_regularizer = regularizers.get(activity_regularizer) if activity_regularizer is not None else None
@@ -128,7 +138,7 @@ class Layer(Recorded, Operation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the outputs for inputs: arrays, or symbols to extend a functional model by this layer."""
-        info = _call_info(type(self))
+        info = call_info(type(self))
         symbolic = any_symbolic(args) or (bool(kwargs) and any_symbolic(kwargs.values()))
         args, kwargs = self._convert(args, kwargs)
         training, kwargs = self._resolve_training(info, args, kwargs)
@@ -199,7 +209,7 @@ class Layer(Recorded, Operation):
     _takes_variables = False
 
     def _resolve_training(
-        self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, info: "CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
         """Return the training flag (argument, else that of the layer around, else the default) and the arguments."""
         if info.training is None:
@@ -214,7 +224,7 @@ class Layer(Recorded, Operation):
                 kwargs = {**kwargs, "training": given}
         return given, kwargs
 
-    def _fill_masks(self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    def _fill_masks(self, info: "CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         """Put the masks of the inputs where `call` expects them; return whether the first input carries any."""
         if not args:
             return False
@@ -230,7 +240,7 @@ class Layer(Recorded, Operation):
     def _pass_masks(self, args: tuple[Any, ...], masked: bool, outputs: Any) -> None:
         previous = masks_of(args[0]) if masked else None
         if not self.supports_masking:
-            if previous is not None and not _call_info(type(self)).mask:
+            if previous is not None and not call_info(type(self)).mask:
                 warnings.warn(
                     f"Layer {self.name!r} ({type(self).__name__}) does not support masks, so its input's mask ends "
                     "here. Set `self.supports_masking = True` in its constructor to pass it on.",
@@ -256,14 +266,14 @@ class Layer(Recorded, Operation):
         """Make the weights for inputs of a shape; layers whose weights all belong to inner layers need none."""
         self.built = True
 
-    def _build_for(self, info: "_CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _build_for(self, info: "CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = dict(zip(info.parameters, args, strict=False)) | kwargs
-        known = {f"{name}_shape": _shapes_of(value) for name, value in given.items() if _is_array_like(value)}
+        known = {f"{name}_shape": shapes_of(value) for name, value in given.items() if is_array_like(value)}
         if args:
-            self._called_with = _shapes_of(args[0])  # for `summary`
-        wanted = _build_parameters(type(self))
+            self._called_with = shapes_of(args[0])  # for `summary`
+        wanted = build_parameters(type(self))
         if len(wanted) == 1 and args:
-            self.build(_shapes_of(args[0]))
+            self.build(shapes_of(args[0]))
         elif wanted is None:
             self.build(*list(known.values())[:1])
         else:
@@ -279,11 +289,11 @@ class Layer(Recorded, Operation):
         if not config:
             return
         if "shapes_dict" in config:
-            self.build(**{k: _to_tuples(v) for k, v in config["shapes_dict"].items()})
+            self.build(**{k: to_tuples(v) for k, v in config["shapes_dict"].items()})
         elif "input_shape" in config:
-            self.build(_to_tuples(config["input_shape"]))
+            self.build(to_tuples(config["input_shape"]))
         else:
-            self.build(**{k: _to_tuples(v) for k, v in config.items()})
+            self.build(**{k: to_tuples(v) for k, v in config.items()})
         self.built = True
 
     def add_weight(
@@ -623,13 +633,13 @@ class Layer(Recorded, Operation):
         """Return the shape (or structure of shapes) of the outputs for input shapes; it follows from `call`."""
         dtype = self._input_dtype or self.compute_dtype
         symbols = [tree.map_shape_structure(lambda s: KerasTensor(s, dtype, record_history=False), a) for a in args]
-        wanted = _build_parameters(type(self))
+        wanted = build_parameters(type(self))
         named = {
             k.removesuffix("_shape"): tree.map_shape_structure(lambda s: KerasTensor(s, dtype, record_history=False), v)
             for k, v in kwargs.items()
         }
         if not self.built and (symbols or named):
-            info = _call_info(type(self))
+            info = call_info(type(self))
             self._build_for(info, tuple(symbols), named) if wanted is None or len(wanted) > 1 else self.build(args[0])
         outputs = self.compute_output_spec(*symbols, **named)
         return tree.map_structure(lambda x: tuple(x.shape), outputs)
@@ -638,7 +648,7 @@ class Layer(Recorded, Operation):
         """Return symbols for the outputs: what `call` gives for symbols, or for the framework's abstract arrays."""
         args, kwargs = forget(args), forget(kwargs)
         if type(self).compute_output_shape is not Layer.compute_output_shape:
-            found = self.compute_output_shape(_shapes_of(args[0]))
+            found = self.compute_output_shape(shapes_of(args[0]))
             if tree.is_shape(found):
                 return KerasTensor(found, self.compute_dtype, record_history=False)
             return tree.map_shape_structure(lambda s: KerasTensor(s, self.compute_dtype, record_history=False), found)
@@ -647,7 +657,7 @@ class Layer(Recorded, Operation):
                 return self.call(*args, **kwargs)
             except Exception as error:
                 try:
-                    return _abstract_call(self.call, args, kwargs)
+                    return abstract_call(self.call, args, kwargs)
                 except Exception:
                     raise error from None
 
@@ -655,7 +665,12 @@ class Layer(Recorded, Operation):
         """Return the constructor arguments as plain data, ready for JSON."""
         base = {"name": self.name, "trainable": self.trainable, "dtype": _serialize_policy(self._dtype_policy)}
         config = {**base, **super().get_config(), **base}
-        for name, usual in (("autocast", True), ("activity_regularizer", None), ("lora_rank", None), ("lora_alpha", None)):
+        for name, usual in (
+            ("autocast", True),
+            ("activity_regularizer", None),
+            ("lora_rank", None),
+            ("lora_alpha", None),
+        ):
             if config.get(name, 0) is usual and name not in self._always_written:
                 del config[name]  # as Keras, whose older versions do not know all of these
         return config
@@ -680,44 +695,6 @@ class Layer(Recorded, Operation):
         return repr(self)
 
 
-class _CallInfo:
-    """What the signature of a `call` method says: where training and masks go."""
-
-    def __init__(self, cls: type):
-        signature = inspect.signature(cls.call).parameters  # type: ignore[attr-defined]
-        named = [p for p in signature.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
-        self.parameters = tuple(p.name for p in named)
-        self.any_keyword = any(p.kind is p.VAR_KEYWORD for p in signature.values())
-        self.training = self.parameters.index("training") if "training" in self.parameters else None
-        default = signature["training"].default if self.training is not None else None
-        self.training_default = None if default is inspect.Parameter.empty else default
-        self.mask = self.parameters.index("mask") if "mask" in self.parameters else 0
-        self.masked_arguments = tuple(
-            (i, f"{name}_mask") for i, name in enumerate(self.parameters) if f"{name}_mask" in self.parameters
-        )
-        self.computes_mask = cls.compute_mask is not Layer.compute_mask  # type: ignore[attr-defined]
-
-
-@functools.cache
-def _call_info(cls: type) -> _CallInfo:
-    return _CallInfo(cls)
-
-
-def call_takes(cls: type, name: str) -> bool:
-    """Return whether `call` of a class of layers takes an argument of that name."""
-    info = _call_info(cls)
-    return name in info.parameters or info.any_keyword
-
-
-@functools.cache
-def _build_parameters(cls: type) -> tuple[str, ...] | None:
-    """Return the names of `build`'s parameters, or None if it takes any."""
-    parameters = list(inspect.signature(cls.build).parameters.values())[1:]  # type: ignore[attr-defined]
-    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
-        return None
-    return tuple(p.name for p in parameters)
-
-
 def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
     """Make `build` run in the layer's name scope, in full precision, and leave a note of the shapes."""
 
@@ -726,21 +703,11 @@ def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
         with naming.name_scope(self.name, owner=self), AutocastScope(None):
             self._path = naming.current_path()
             if "_build_shapes" not in self.__dict__:
-                self._build_shapes = _note_shapes(build, args, kwargs)
+                self._build_shapes = note_shapes(build, args, kwargs)
             build(self, *args, **kwargs)
         self.built = True
 
     return run
-
-
-def _note_shapes(build: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    names = [name for name in inspect.signature(build).parameters if name != "self"]
-    given = dict(zip(names, args, strict=False)) | kwargs
-    if not given:
-        return None
-    if len(given) == 1:
-        return {"input_shape": next(iter(given.values()))}
-    return {"shapes_dict": given}
 
 
 def _unique(items: Any) -> list[Any]:
@@ -756,27 +723,6 @@ def _search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _search(item, kinds)
-
-
-def _shapes_of(value: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_shapes_of(v) for v in value]
-    if isinstance(value, dict):
-        return {k: _shapes_of(v) for k, v in value.items()}
-    return shapes.of(value) if value is not None else None
-
-
-def _is_array_like(value: Any) -> bool:
-    leaves = tree.flatten(value) if isinstance(value, (list, tuple, dict)) else [value]
-    return (
-        bool(leaves)
-        and all(hasattr(x, "shape") for x in leaves if x is not None)
-        and any(x is not None for x in leaves)
-    )
-
-
-def _to_tuples(shape: Any) -> Any:
-    return tree.map_shape_structure(tuple, shape)
 
 
 def _cast(x: KerasTensor, dtype: str) -> Any:
@@ -795,22 +741,6 @@ def _serialize_policy(policy: Any) -> Any:
     return dtype_policies.serialize(policy)
 
 
-def _take_input_shape(where: str, kwargs: dict[str, Any]) -> Any:
-    """Take Keras 2's ways to say the input shape out of `kwargs`; the shape includes the batch."""
-    shape = None
-    if "input_dim" in kwargs:
-        shape = (None, kwargs.pop("input_dim"))
-    if "input_shape" in kwargs:
-        given = kwargs.pop("input_shape")
-        shape = (kwargs.pop("batch_size", None), *((given,) if isinstance(given, int) else given))
-    for name in ("batch_input_shape", "batch_shape"):
-        if name in kwargs:
-            shape = tuple(kwargs.pop(name))
-    if kwargs:
-        raise TypeError(f"{where}: unexpected arguments {sorted(kwargs)}.")
-    return shape
-
-
 def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:
     """Add to an error which layer raised it, and on what shapes; only the innermost layer does."""
     if not getattr(error, "_names_a_layer", False):
@@ -820,33 +750,3 @@ def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:
         )
         with contextlib.suppress(AttributeError):
             error._names_a_layer = True  # type: ignore[attr-defined]
-
-
-def _abstract_call(call: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return symbols for what `call` gives, by the backend's abstract evaluation; unknown sizes are tried twice."""
-    engine = backends.current()
-    symbols = [x for x in tree.flatten([list(args), kwargs]) if isinstance(x, KerasTensor)]
-
-    def evaluate(size: int) -> Any:
-        specs = [(tuple(size if n is None else n for n in x.shape), x.dtype) for x in symbols]
-        structure: list[Any] = []
-
-        def run(*arrays: Any) -> Any:
-            values = iter(arrays)
-
-            def fill(x: Any) -> Any:
-                return next(values) if isinstance(x, KerasTensor) else x
-
-            new_args, new_kwargs = tree.map_structure(fill, [list(args), kwargs])
-            out = call(*new_args, **new_kwargs)
-            structure.append(tree.map_structure(lambda _: 0, out))
-            return tree.flatten(out)
-
-        return engine.abstract(run, specs), structure[-1]
-
-    (one, structure), (two, _) = evaluate(2), evaluate(3)
-    merged = [
-        KerasTensor([m if m == n else None for m, n in zip(a[0], b[0], strict=True)], a[1], record_history=False)
-        for a, b in zip(one, two, strict=True)
-    ]
-    return tree.pack_sequence_as(structure, merged)

@@ -1,0 +1,110 @@
+"""What the cells of SimpleRNN, LSTM and GRU share."""
+
+from typing import Any
+
+from tahr import activations, ops, random
+from tahr.layers.arguments import fraction, keep, known, weight, whole
+from tahr.layers.layer import Layer
+from tahr.layers.rnn import RNN, DropoutRNNCell, zero_states
+
+_SHARED = (
+    "units",
+    "activation",
+    "use_bias",
+    "kernel_initializer",
+    "recurrent_initializer",
+    "bias_initializer",
+    "kernel_regularizer",
+    "recurrent_regularizer",
+    "bias_regularizer",
+    "kernel_constraint",
+    "recurrent_constraint",
+    "bias_constraint",
+    "dropout",
+    "recurrent_dropout",
+)
+
+
+class RecurrentCell(DropoutRNNCell, Layer):
+    """A cell with a kernel for its inputs, one for its state, and a bias, each for a number of gates."""
+
+    gates: int
+    state_count = 1
+    bias: Any = None
+    bias_initializer: Any
+    use_bias: bool
+    bias_rows: tuple[int, ...] = ()
+    units: int
+
+    def _start(
+        self,
+        units: int,
+        activation: Any,
+        use_bias: bool,
+        dropout: float,
+        recurrent_dropout: float,
+        seed: Any,
+        **functions: Any,
+    ) -> None:
+        self.units, self.use_bias, self.seed = whole(units, "units", self), use_bias, seed
+        self.activation = activations.get(activation)
+        keep(self, **functions)
+        self.dropout = fraction(dropout, "dropout", self)
+        self.recurrent_dropout = fraction(recurrent_dropout, "recurrent_dropout", self)
+        self.seed_generator = random.SeedGenerator(seed) if dropout > 0 or recurrent_dropout > 0 else None
+        self.state_size = [self.units] * self.state_count if self.state_count > 1 else self.units
+        self.output_size = self.units
+
+    def build(self, input_shape: Any) -> None:
+        """Make the kernels and the bias."""
+        width = self.gates * self.units
+        self.kernel = weight(self, "kernel", (known(input_shape, -1, self), width))
+        self.recurrent_kernel = weight(self, "recurrent_kernel", (self.units, width), of="recurrent")
+        shape = (*self.bias_rows, width)
+        self.bias = weight(self, "bias", shape, initializer=self.first_bias) if self.use_bias else None
+
+    def first_bias(self, shape: Any, dtype: Any = None) -> Any:
+        """Return the bias to start from."""
+        return self.bias_initializer(shape, dtype=dtype)
+
+    def get_initial_state(self, batch_size: Any = None) -> list[Any]:
+        """Return zeros for the states."""
+        return zero_states(_Sizes([self.units] * self.state_count), batch_size, self.compute_dtype)
+
+    def _drop(self, inputs: Any, state: Any, training: Any) -> tuple[Any, Any]:
+        """Return inputs and state, in training times their dropout masks."""
+        if training and self.dropout > 0:
+            inputs = inputs * self.get_dropout_mask(inputs)
+        if training and self.recurrent_dropout > 0:
+            state = state * self.get_recurrent_dropout_mask(state)
+        return inputs, state
+
+
+class _Sizes:
+    """State sizes alone, for cells without anything to say about their first states."""
+
+    def __init__(self, state_size: Any):
+        self.state_size = state_size
+
+
+class RecurrentLayer(RNN):
+    """An RNN over a cell of its own, whose arguments are its own."""
+
+    unrecorded = frozenset({"cell"})
+    _always_written = frozenset({"activity_regularizer"})
+
+    def __init_subclass__(cls, shows: tuple[str, ...] = (), **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in (*_SHARED, *shows):
+            setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+
+
+def split_gates(x: Any, count: int) -> list[Any]:
+    """Return the parts of the last axis that belong to the gates."""
+    width = x.shape[-1] // count
+    return [x[..., i * width : (i + 1) * width] for i in range(count)]
+
+
+def plus(x: Any, bias: Any) -> Any:
+    """Return `x + bias`, or `x` without one."""
+    return x if bias is None else ops.add(x, bias)

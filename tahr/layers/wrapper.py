@@ -1,0 +1,120 @@
+"""Layers around another layer."""
+
+from typing import Any
+
+from tahr import ops, tree
+from tahr.layers.arguments import who, whole
+from tahr.layers.layer import Layer
+from tahr.layers.signature import call_takes
+
+__all__ = ["SpectralNormalization", "TimeDistributed", "Wrapper"]
+
+
+class Wrapper(Layer):
+    """A layer around another one; the base class of layers that change how a layer is called.
+
+    Args:
+        layer: the layer inside.
+
+    >>> keras.layers.Wrapper(keras.layers.Dense(2)).layer.units
+    2
+    """
+
+    def __init__(self, layer: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not isinstance(layer, Layer):
+            raise TypeError(f"{who(self)}: expected `layer` to be a layer; received {layer!r:.80}.")
+        self.layer = layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Build the layer inside."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+
+class TimeDistributed(Wrapper):
+    """Apply a layer to every step of a sequence.
+
+    The steps of all examples go through the layer as one batch.
+
+    Args:
+        layer: the layer.
+
+    Input shape: `(batch, steps, ...)`. Output shape: `(batch, steps, ...)`.
+
+    >>> keras.layers.TimeDistributed(keras.layers.Dense(2))(ops.zeros((4, 5, 3))).shape
+    (4, 5, 2)
+    """
+
+    supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer for one step."""
+        if len(input_shape) < 3:
+            raise ValueError(
+                f"{who(self)}: expected inputs of shape (batch, steps, ...) with at least 3 axes; "
+                f"received {tuple(input_shape)}."
+            )
+        super().build((input_shape[0], *input_shape[2:]))
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Compute the outputs."""
+        batch, steps = inputs.shape[:2]
+        if mask is not None and len(mask.shape) != 2:
+            raise ValueError(f"{who(self)}: expected a mask of shape (batch, steps); received {tuple(mask.shape)}.")
+        joined = None if None in (batch, steps) else batch * steps
+        flat = ops.reshape(inputs, (joined, *inputs.shape[2:]))
+        outputs = self.layer(flat, training=training) if call_takes(type(self.layer), "training") else self.layer(flat)
+        return tree.map_structure(lambda x: ops.reshape(x, (batch, steps, *x.shape[1:])), outputs)
+
+
+class SpectralNormalization(Wrapper):
+    """Divide the kernel of a layer by its largest singular value while training, which bounds its Lipschitz constant.
+
+    Args:
+        layer: a layer with a `kernel` or `embeddings`.
+        power_iterations: rounds of the power method for each batch.
+
+    Source: Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018.
+
+    >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2))
+    >>> layer(ops.zeros((1, 3)), training=True).shape
+    (1, 2)
+    """
+
+    def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any):
+        super().__init__(layer, **kwargs)
+        self.power_iterations = whole(power_iterations, "power_iterations", self)
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer inside, and the vector that the power method goes on with."""
+        super().build(input_shape)
+        kernel = getattr(self.layer, "kernel", None)
+        self.kernel = kernel if kernel is not None else getattr(self.layer, "embeddings", None)
+        if self.kernel is None:
+            raise ValueError(
+                f"{who(self)}: expected a layer with a `kernel` or `embeddings`; received {type(self.layer).__name__}."
+            )
+        self.vector_u = self.add_weight(
+            (1, self.kernel.shape[-1]), "truncated_normal", trainable=False, name="vector_u"
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """Compute the outputs of the layer inside, after normalising its kernel if `training`."""
+        if training:
+            u, kernel = self.normalized_weights()
+            self.vector_u.assign(u)
+            self.kernel.assign(kernel)
+        return self.layer(inputs)
+
+    def normalized_weights(self) -> tuple[Any, Any]:
+        """Return the next vector of the power method and the kernel divided by its largest singular value."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        matrix = ops.reshape(kernel, (-1, self.kernel.shape[-1]))
+        u = ops.convert_to_tensor(self.vector_u)
+        for _ in range(self.power_iterations):
+            v = ops.normalize(ops.matmul(u, ops.transpose(matrix)), axis=None)
+            u = ops.normalize(ops.matmul(v, matrix), axis=None)
+        u, v = ops.stop_gradient(u), ops.stop_gradient(v)
+        largest = ops.matmul(ops.matmul(v, matrix), ops.transpose(u))
+        return ops.cast(u, self.vector_u.dtype), kernel / ops.reshape(largest, ())
