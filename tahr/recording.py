@@ -6,6 +6,9 @@ from typing import Any, ClassVar
 
 __all__ = ["Recorded", "parameters_of"]
 
+# What every config has although a user's constructor may not take it, and the attribute that it sets.
+_BASE = {"name": "name", "trainable": "trainable", "dtype": "dtype_policy"}
+
 
 class Recorded:
     """Gives a class `get_config` and `from_config`, derived from its constructor's signature.
@@ -74,10 +77,15 @@ class Recorded:
         from tahr.saving.serialization import deserialize_keras_object, is_serialized
 
         arguments = {k: v if _is_old(v, is_serialized) else deserialize_keras_object(v) for k, v in config.items()}
+        accepted = {name for name, _, _ in parameters_of(cls)}
+        afterwards = {k: arguments.pop(k) for k in _BASE if k in arguments and k not in accepted}
         try:
-            return cls(**arguments)
+            made = cls(**arguments)
         except TypeError as error:
             raise TypeError(f"{cls.__name__} cannot be made from the config {config}: {error}") from error
+        for name, value in afterwards.items():
+            setattr(made, _BASE[name], value)
+        return made
 
 
 def written(value: Any) -> Any:

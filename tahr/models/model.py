@@ -5,6 +5,7 @@ from typing import Any
 
 from tahr import tree
 from tahr.layers.layer import Layer
+from tahr.layers.signature import is_array_like, shapes_of
 from tahr.symbolic import KerasTensor
 
 __all__ = ["Model"]
@@ -364,16 +365,19 @@ class Model(Layer):
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Build for the input shapes that `get_build_config` gave."""
-        if config and config.get("input_shape") is not None:
+        if config and "shapes_dict" in config and type(self).build is Model.build:
+            symbols = {k.removesuffix("_shape"): _symbols_of(v) for k, v in config["shapes_dict"].items()}
+            self.built = True
+            self.compute_output_spec(**symbols)
+        elif config and config.get("input_shape") is not None:
             super().build_from_config(config)
 
     def build(self, input_shape: Any) -> None:
         """Make the weights by a call on symbols of the given shape (structure of shapes for several inputs)."""
         if self._function is None and input_shape is not None:
-            symbols = tree.map_shape_structure(lambda s: KerasTensor(tuple(s), record_history=False), input_shape)
             if type(self).call is not Model.call:
                 self.built = True
-                self.compute_output_spec(symbols)
+                self.compute_output_spec(_symbols_of(input_shape))
         self.built = True
 
     @classmethod
@@ -386,6 +390,10 @@ class Model(Layer):
 
     def _build_for(self, info: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if type(self).build is Model.build:  # the call itself makes the weights
+            given = dict(zip(info.parameters, args, strict=False)) | kwargs
+            shapes = {f"{name}_shape": shapes_of(value) for name, value in given.items() if is_array_like(value)}
+            single = len(shapes) == 1
+            self._build_shapes = {"input_shape": next(iter(shapes.values()))} if single else {"shapes_dict": shapes}
             self.built = True
         else:
             super()._build_for(info, args, kwargs)
@@ -424,6 +432,10 @@ class Model(Layer):
         yield "non_trainable_variables", self.non_trainable_variables
         yield "optimizer_variables", self.optimizer.variables if self.optimizer is not None else []
         yield "metrics_variables", self.metrics_variables
+
+
+def _symbols_of(shapes: Any) -> Any:
+    return tree.map_shape_structure(lambda s: KerasTensor(tuple(s), record_history=False), shapes)
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tahr.saving import registry
+from tahr.saving.errors import UnsafeFileError
 from tahr.saving.registry import CustomObjectScope
 
 __all__ = ["SharingScope", "deserialize_keras_object", "find", "is_serialized", "serialize_keras_object"]
@@ -170,7 +171,8 @@ def deserialize_keras_object(
         safe_mode: kept for Keras's sake; code in files is never run.
 
     Raises:
-        TypeError: if `config` names a class or function that is neither built in nor registered, or holds code.
+        TypeError: if `config` names a class or function that is neither built in nor registered.
+        UnsafeFileError: if it holds code.
 
     >>> keras.saving.deserialize_keras_object(
     ...     {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.5}, "registered_name": None}
@@ -204,7 +206,7 @@ def _read(config: Any, module_objects: Mapping[str, Any] | None = None) -> Any:
     if name in _TAGS:
         return _read_value(name, config)
     if name == "__lambda__":
-        raise TypeError(
+        raise UnsafeFileError(
             "The file holds the bytecode of a lambda, which is never run. Build the model in Python and load its "
             "weights, or replace the lambda with a function registered by @keras.saving.register_keras_serializable()."
         )
