@@ -53,7 +53,7 @@ def fit(
     listeners.on_train_begin()
     logs: dict[str, Any] = {}
     try:
-        for epoch in range(initial_epoch, epochs):
+        for epoch in range(listeners.first_epoch(initial_epoch), epochs):
             listeners.on_epoch_begin(epoch)
             logs = _run_epoch(model, session, source, epoch, listeners)
             if validation is not None and _is_due(validation_freq, epoch):
@@ -142,8 +142,8 @@ def _run_epoch(model: Any, session: Session, source: Source, epoch: int, listene
     source.epoch_end()
     if step == 0:
         raise ValueError(
-            f"Epoch {epoch + 1}: the data gave no batch. A generator is used up after one pass: give steps_per_epoch, or "
-            "pass arrays or a PyDataset."
+            f"Epoch {epoch + 1}: the data gave no batch. A generator is used up after one pass; give steps_per_epoch, "
+            "or pass arrays or a PyDataset."
         )
     return _logs(session, latest)
 
