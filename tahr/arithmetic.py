@@ -5,7 +5,7 @@ from typing import Any
 
 
 class _Operations(dict[str, Any]):
-    """Operations by name; each family of the ops room adds its own when it is imported, at the latest when asked for."""
+    """Operations by name; each family of the ops room adds its own when imported, at the latest when asked for."""
 
     def __missing__(self, name: str) -> Any:
         found = getattr(importlib.import_module("tahr.ops"), name)

@@ -95,7 +95,31 @@ class Backend:
         plans: dict[Any, Any] = {}
         config.on_floatx_change(plans.clear)
         fill, key_of, asked = _filler(op), _key_function(places, op), op.asked
-        enter, make_plan = self.enter, self._plan
+        enter = self.enter
+        settled = not op.defaults and len(op.promoted) == len(op.parameters)  # types in decide the type that comes out
+
+        def first(args: Any, kwargs: Any, full: Any, key: Any) -> Any:
+            """Run a call of a kind that has not been seen, or that no plan is kept for."""
+            if op.sees_symbols(args, kwargs):
+                return op.symbolic_call(args, kwargs)
+            (changes, settle), keep = self._plan(op, full, places, run is composed, numbers)
+            try:
+                raw = run(*_changed(full, changes, enter))
+            except Exception as error:
+                return recover(args, kwargs, error)
+            out = raw if settle is None else settle(raw)
+            if keep:
+                plans[key] = (changes, None if settled and out is raw else settle)
+            return out
+
+        def recover(args: Any, kwargs: Any, error: Exception) -> Any:
+            """Raise an error that says what is wrong, or describe the result if a symbol was hidden in an argument."""
+            if op.sees_symbols(args, kwargs):
+                return op.symbolic_call(args, kwargs)
+            clear = error if run is composed else op.diagnose(args, kwargs, error)
+            if clear is error:
+                raise error
+            raise clear from error
 
         def call(*args: Any, **kwargs: Any) -> Any:
             full = fill(args, kwargs) if kwargs else args
@@ -104,29 +128,12 @@ class Backend:
                 key = (key, full[asked])
             plan = plans.get(key)
             if plan is None:
-                if op.sees_symbols(args, kwargs):
-                    return op.symbolic_call(args, kwargs)
-                plan, keep = make_plan(op, full, places, run is composed, numbers)
-                if keep:
-                    plans[key] = plan
+                return first(args, kwargs, full, key)
             changes, settle = plan
             try:
-                if changes:
-                    values = list(full)
-                    for i, dtype in changes:
-                        values[i] = enter(values[i], dtype)
-                    out = run(*values)
-                else:
-                    out = run(*full)
+                out = run(*_changed(full, changes, enter)) if changes else run(*full)
             except Exception as error:
-                if op.sees_symbols(args, kwargs):
-                    return op.symbolic_call(args, kwargs)
-                if run is composed:
-                    raise
-                clear = op.diagnose(args, kwargs, error)
-                if clear is error:
-                    raise
-                raise clear from error
+                return recover(args, kwargs, error)
             return out if settle is None else settle(out)
 
         return call
@@ -171,7 +178,7 @@ class Backend:
     # ---- arrays -------------------------------------------------------------------------------------------------
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
-        """Return `x` (any kind of array, variable, number, nested lists) as this backend's array; no copy if it is one."""
+        """Return `x` (array of any kind, variable, number, nested lists) as this backend's array, uncopied if it is."""
         raise NotImplementedError
 
     def to_numpy(self, x: Any) -> np.ndarray:
@@ -341,8 +348,22 @@ class Backend:
         """Return the sum of each window."""
         self.refuse("pool")
 
+    def update_in_place(
+        self, optimizer: Any, gradients: list[Any], values: list[Any], slots: list[Any], rate: Any, t: Any
+    ) -> bool:
+        """Make an optimizer's update on all arrays at once, overwriting them, and return whether there is a way to."""
+        return False
+
     def seed_all(self, seed: int) -> None:
         """Seed the framework's own global generators, for the sake of native code."""
+
+
+def _changed(args: Any, changes: Any, enter: Any) -> Any:
+    """Return the arguments with those that a plan names brought to their types."""
+    values = list(args)
+    for i, dtype in changes:
+        values[i] = enter(values[i], dtype)
+    return values
 
 
 def members_of(value: Any) -> list[Any]:

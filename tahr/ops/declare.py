@@ -72,7 +72,7 @@ class Op:
         return any_symbolic(args) or (bool(kwargs) and any_symbolic(kwargs.values()))
 
     def diagnose(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> Exception:
-        """Return the error to raise where the backend's function raised `error`: one class and text on every backend."""
+        """Return the error to raise where the backend's function raised `error`: the same class on every backend."""
         try:
             self.infer(*args, **kwargs)
         except (ValueError, TypeError, IndexError) as clear:

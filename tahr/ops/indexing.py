@@ -63,8 +63,8 @@ def _item_shape(x: Any, key: Any) -> Any:
     sizes: list[Any] = []
     arrays: list[Any] = []
     places: list[int] = []
-    position, axis, gap = 0, 0, False
-    for part in _expand_key(key, len(given)):
+    axis, gap = 0, False
+    for position, part in enumerate(_expand_key(key, len(given))):
         if part is None:
             sizes.append(1)
         elif isinstance(part, slice):
@@ -87,7 +87,6 @@ def _item_shape(x: Any, key: Any) -> Any:
             places.append(position)
             arrays.append(shape)
             axis += width
-        position += 1
     if not arrays:
         return tuple(sizes)
     at = 0 if gap else _before(places[0], key, len(given))
@@ -101,7 +100,7 @@ def _before(place: int, key: Any, rank: int) -> int:
 
 @op(moved("x"), shape=_item_shape, native=False)
 def get_item(x: Any, key: Any) -> Any:
-    """Return `x[key]`: elements by whole numbers, slices, None (a new axis), `...`, and arrays of indices or truth values.
+    """Return `x[key]`: elements by numbers, slices, None (a new axis), `...`, and arrays of indices or truth values.
 
     Raises:
         IndexError: if there are too many indices, or one is out of bounds.
@@ -332,7 +331,7 @@ def _top_shape(targets: Any, predictions: Any, k: int) -> Any:
 
 @op(boolean("predictions"), arrays=("targets",), shape=_top_shape, native=False)
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
-    """Return for each row whether its target is among the `k` highest predictions; not where a prediction is not finite.
+    """Return for each row whether its target is among the `k` highest predictions; never where that is not finite.
 
     Args:
         targets: class indices, shape (batch,).

@@ -1,8 +1,8 @@
 """Where Keras describes a symbol otherwise than the array that comes out, and what it then says.
 
 Every operation here knows the right shape and type (`Op.infer` gives them, and layers and compositions use that). But
-Keras 3.15 answers `ops.slogdet(KerasTensor((None, 3, 3)))` and some others with another shape or type, and graphs and tests
-made with it hold that answer. So a symbol in a user's own graph is described as Keras describes it. Only the
+Keras 3.15 answers `ops.slogdet(KerasTensor((None, 3, 3)))` and some others with another shape or type, and graphs and
+tests made with it hold that answer. So a symbol in a user's own graph is described as Keras describes it. Only the
 description differs: what is computed does not. Deleting an entry makes the description right.
 """
 

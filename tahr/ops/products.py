@@ -78,7 +78,14 @@ def vdot(x1: Any, x2: Any) -> Any:
     return tensordot(conjugate(ravel(x1)), ravel(x2), 1)
 
 
-@op(same)
+def _kron_shape(x1: Any, x2: Any) -> Any:
+    a, b = shapes.of(x1), shapes.of(x2)
+    rank = max(len(a), len(b))
+    a, b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
+    return tuple(None if None in (n, m) else n * m for n, m in zip(a, b, strict=True))  # type: ignore[operator]
+
+
+@op(same, shape=_kron_shape)
 def kron(x1: Any, x2: Any) -> Any:
     """Return the Kronecker product: `x2` multiplied by each element of `x1`, laid out like `x1`.
 
@@ -88,9 +95,8 @@ def kron(x1: Any, x2: Any) -> Any:
     rank = max(len(x1.shape), len(x2.shape))
     x1 = expand_dims(x1, tuple(range(rank - len(x1.shape)))) if len(x1.shape) < rank else x1
     x2 = expand_dims(x2, tuple(range(rank - len(x2.shape)))) if len(x2.shape) < rank else x2
-    sizes = [None if None in (n, m) else n * m for n, m in zip(x1.shape, x2.shape, strict=True)]
     every = expand_dims(x1, tuple(range(1, 2 * rank, 2))) * expand_dims(x2, tuple(range(0, 2 * rank, 2)))
-    return reshape(every, [-1 if n is None else n for n in sizes])
+    return reshape(every, [n * m for n, m in zip(x1.shape, x2.shape, strict=True)])
 
 
 def _contraction(a: Any, b: Any, axes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:

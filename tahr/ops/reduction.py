@@ -219,7 +219,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
 @op(floating("x", "weights"))
 def average(x: Any, axis: Axis = None, weights: Any = None) -> Any:
-    """Return the mean over `axis` (all if None), weighted by `weights` of the shape of `x` or, for one axis, its length.
+    """Return the mean over `axis` (all if None) with weights of the shape of `x` or, for one axis, of its length.
 
     Raises:
         ValueError: if the weights do not fit.

@@ -38,7 +38,7 @@ def _last_axis(x: Any, axis: Axis) -> Any:
 
 
 def _between(ordered: Any, place: Any, method: str) -> Any:
-    """Return elements of the last axis at places that may lie between two of them; `place` has that axis with size 1."""
+    """Return elements of the last axis at places that may lie between two; `place` has that axis with size 1."""
     if method == "nearest":
         place = round(place)
     low, high = floor(place), ceil(place)

@@ -98,7 +98,7 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
 
     Args:
         tensor: array.
-        pattern: names of the axes before and after `->`; names in parentheses are one axis, `...` stands for all others.
+        pattern: names of the axes before and after `->`; names in parentheses are one axis, `...` is all others.
         **axes_lengths: sizes of names that do not follow from the shape.
 
     Raises:

@@ -78,6 +78,8 @@ def _arange(start: Any, stop: Any, step: Any, dtype: str) -> Any:
 
 @implements
 def reshape(x: Any, newshape: Any) -> Any:
+    if min(newshape if hasattr(newshape, "__iter__") else (newshape,), default=0) < -1:
+        raise ValueError("sizes below -1")  # NumPy takes every negative size for "what is left"
     return np.reshape(x, newshape)
 
 
@@ -131,17 +133,22 @@ def _window(start: Any, sizes: Any) -> tuple[slice, ...]:
     return tuple(slice(int(s), int(s) + int(n)) for s, n in zip(start, sizes, strict=True))
 
 
+def _starts(start_indices: Any, sizes: Any, parts: Any) -> list[int]:
+    """Return where a part begins, moved so that it fits, as XLA does."""
+    if any(int(m) > n for n, m in zip(sizes, parts, strict=True)):
+        raise ValueError("the part is larger than the whole")
+    return [min(max(int(s), 0), n - int(m)) for s, n, m in zip(start_indices, sizes, parts, strict=True)]
+
+
 @implements
 def slice_(inputs: Any, start_indices: Any, shape: Any) -> Any:
-    starts = [min(max(int(s), 0), n - int(m)) for s, n, m in zip(start_indices, inputs.shape, shape, strict=True)]
-    return inputs[_window(starts, shape)]
+    return inputs[_window(_starts(start_indices, inputs.shape, shape), shape)]
 
 
 @implements
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     out = inputs.copy()
-    sizes = zip(start_indices, inputs.shape, updates.shape, strict=True)
-    out[_window([min(max(int(s), 0), n - m) for s, n, m in sizes], updates.shape)] = updates
+    out[_window(_starts(start_indices, inputs.shape, updates.shape), updates.shape)] = updates
     return out
 
 
@@ -166,6 +173,8 @@ def argsort(x: Any, axis: int | None = -1) -> Any:
 
 @implements
 def top_k(x: Any, k: int, sorted: bool = True) -> Any:
+    if not 0 <= k <= x.shape[-1]:
+        raise ValueError("k out of range")
     places = x.shape[-1] - 1 - np.argsort(x[..., ::-1], -1, kind="stable")[..., ::-1][..., :k]
     return np.take_along_axis(x, places, -1), places.astype("int32")
 
@@ -177,7 +186,11 @@ def nonzero(x: Any) -> Any:
 
 @implements
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    return nonzero(condition) if x1 is None else np.where(condition, x1, x2)
+    if x1 is None and x2 is None:
+        return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise ValueError("expected both or neither")
+    return np.where(condition, x1, x2)
 
 
 @implements

@@ -47,6 +47,7 @@ class Torch(Draws, Windows, Backend):
         "diag": "calls k diagonal",
         "diagflat": "calls k offset",
         "dot": "takes one-dimensional arrays only",
+        "hypot": "has a gradient of NaN at zero",
         "isclose": "refuses booleans",
         "outer": "takes one-dimensional arrays only",
         "rot90": "calls the axes dims",

@@ -369,8 +369,8 @@ def _from_front(indices: Any, size: int) -> torch.Tensor:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = x.reshape(-1), 0
-    axis = axis % x.ndim
-    found = torch.index_select(x, axis, _from_front(indices, x.shape[axis]).reshape(-1))
+    size, axis = x.shape[axis], axis % x.ndim
+    found = torch.index_select(x, axis, _from_front(indices, size).reshape(-1))
     return found if indices.ndim == 1 else found.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
@@ -382,6 +382,9 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 def _starts(start_indices: Any, sizes: Any, parts: Any) -> list[int]:
+    """Return where a part begins, moved so that it fits, as XLA does."""
+    if any(int(m) > n for n, m in zip(sizes, parts, strict=True)):
+        raise ValueError("the part is larger than the whole")
     return [min(max(int(s), 0), n - int(m)) for s, n, m in zip(start_indices, sizes, parts, strict=True)]
 
 
