@@ -48,14 +48,14 @@ def digits() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarra
     return (x_train[..., None] / np.float32(16), y_train), (x_test[..., None] / np.float32(16), y_test)
 
 
-def train_on_digits(folder: Path) -> float:
+def train_on_digits(folder: Path, epochs: int) -> float:
     """Train, evaluate and save; return the accuracy on the test digits."""
     (x_train, y_train), (x_test, y_test) = digits()
     print(f"Digits: {len(x_train)} images of 8 x 8 pixels to learn from, {len(x_test)} to test on")
     model = network(8, 32)
     model.summary()
-    slower_at_the_end = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 if epoch < 30 else 2e-4)
-    model.fit(x_train, y_train, batch_size=32, epochs=40, callbacks=[slower_at_the_end])
+    slower_at_the_end = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 if epoch < 0.75 * epochs else 2e-4)
+    model.fit(x_train, y_train, batch_size=32, epochs=epochs, callbacks=[slower_at_the_end])
     scores = model.evaluate(x_test, y_test, verbose=0, return_dict=True)
     print(f"\nTest accuracy {scores['accuracy']:.2%}, loss {scores['loss']:.4f}")
     model.save(folder / "digits.keras")
@@ -96,6 +96,7 @@ def reload_and_predict(folder: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=Path("build/demo"), help="where the files go")
+    parser.add_argument("--epochs", type=int, default=25, help="how often the network sees all training digits")
     parser.add_argument("--reload", action="store_true", help="only load the model from the folder and predict")
     given = parser.parse_args()
     if given.reload:
@@ -105,7 +106,7 @@ def main() -> int:
     given.folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(1)
     print(f"tahr {keras.__version__} on {keras.config.backend()}")
-    accuracy = train_on_digits(given.folder)
+    accuracy = train_on_digits(given.folder, given.epochs)
     subprocess.run([sys.executable, __file__, "--reload", "--folder", str(given.folder)], check=True)
     train_on_mnist()
     print("\nWritten:")
