@@ -269,7 +269,7 @@ class Backend:
         return x
 
     def abstract(self, fn: Callable[..., Any], specs: Any) -> Any:
-        """Return (shape, dtype) pairs for what `fn` returns for arrays of the given fully known (shape, dtype) pairs."""
+        """Return (shape, dtype) pairs for what `fn` returns for arrays of the given known (shape, dtype) pairs."""
         self.refuse("find the shape of code that calls a framework directly")
 
     def no_grad(self) -> contextlib.AbstractContextManager[Any]:

@@ -465,7 +465,7 @@ def _cut(x: Any, cuts: Sequence[int], axis: int) -> list[Any]:
     """Return the pieces of `x` between the given places along an axis."""
     lead = (slice(None),) * axis
     ends = [*cuts, None]
-    return [x[(*lead, slice(start, end))] for start, end in zip([0, *cuts], ends, strict=True)]
+    return [x[(*lead, slice(start, end), ...)] for start, end in zip([0, *cuts], ends, strict=True)]
 
 
 def _unknown_pieces(x: Any, count: int, axis: int) -> list[Any]:
@@ -579,7 +579,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
         raise ValueError(f"unstack: the size of axis {axis} of {x!r} is unknown. Give `num`.")
     if None not in (size, num) and size != num:
         raise ValueError(f"unstack: expected num={size}, the size of axis {axis}; received num={num}.")
-    return [x[(*(slice(None),) * place, i)] for i in range(num if size is None else size)]
+    return [x[(*(slice(None),) * place, i, ...)] for i in range(num if size is None else size)]
 
 
 # ---- padding ------------------------------------------------------------------------------------------------------

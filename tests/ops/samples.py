@@ -1,7 +1,8 @@
 """THE table of operations: a row says how to call one, and what must come out.
 
 The oracle of a row is NumPy's function of that name, unless it gives another one (NumPy or SciPy code, or the known
-result). It is called with float64 arrays. Every row is checked for its value, its description of symbols, its gradient, and compiled.
+result). It is called with float64 arrays. Every row is checked for its value, its description of symbols and its
+gradient, and once more compiled.
 """
 
 import math

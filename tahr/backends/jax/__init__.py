@@ -134,4 +134,4 @@ def _holds_tracer(x: Any) -> bool:
 
 
 backend = Jax()
-from tahr.backends.jax import math, nn
+from tahr.backends.jax import math, nn  # noqa: E402  (they register themselves on `backend`)

@@ -65,4 +65,4 @@ class NumPy(Draws, Windows, Backend):
 
 
 backend = NumPy()
-from tahr.backends.numpy import math, nn
+from tahr.backends.numpy import math, nn  # noqa: E402  (they register themselves on `backend`)

@@ -204,4 +204,4 @@ def _from_host(array: np.ndarray) -> torch.Tensor:
 
 
 backend = Torch()
-from tahr.backends.torch import math, nn
+from tahr.backends.torch import math, nn  # noqa: E402  (they register themselves on `backend`)
