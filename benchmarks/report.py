@@ -115,7 +115,7 @@ def circumstances(result: Result) -> list[str]:
     losses = {name: row.start_facts["loss"] for name, row in result.rows.items() if "loss" in row.start_facts}
     if losses:
         parts = (f"{PEERS[name].label} {loss:.3g}" for name, loss in losses.items())
-        facts.append(f"Loss after the warm-up's 3 epochs: {'; '.join(parts)}.")
+        facts.append(f"Loss after the warm-up: {'; '.join(parts)}.")
     return facts
 
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 LEARNING_RATE = 1e-3
+SLOW_UNIT = 10.0  # seconds; a first unit slower than this is followed by one more, not two
 
 
 class Runner(Protocol):
@@ -34,7 +35,6 @@ class Repeated:
 
     fresh = False
     steps = 1  # steps in a unit
-    warm_units = 2
 
     def build(self) -> None:
         """Make the model and the data; overridden."""
@@ -52,7 +52,8 @@ class Repeated:
         self.build()
         self.units(1)
         first = time.perf_counter() - began
-        self.unit_seconds = self._timed(self.warm_units) / self.warm_units
+        again = 2 if first < SLOW_UNIT else 1
+        self.unit_seconds = self._timed(again) / again
         return first - self.unit_seconds
 
     def round(self, seconds: float) -> float:

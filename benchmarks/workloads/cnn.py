@@ -15,7 +15,8 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, CLASSES, BATCH_SIZE * STEPS).astype("int32")
     templates = rng.standard_normal((CLASSES, 4, 4, 3), "float32").repeat(8, axis=1).repeat(8, axis=2)
-    return templates[labels] + rng.standard_normal((len(labels), 32, 32, 3), "float32"), labels
+    noise = rng.standard_normal((len(labels), 32, 32, 3), "float32")
+    return 0.15 * templates[labels] + noise, labels
 
 
 def keras_model(keras: Any) -> Any:
