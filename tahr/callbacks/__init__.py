@@ -17,6 +17,7 @@ _NAMES = {
     "ReduceLROnPlateau": "learning_rate",
     "RemoteMonitor": "remote_monitor",
     "SwapEMAWeights": "swap_ema_weights",
+    "TensorBoard": "tensorboard",
     "TerminateOnNaN": "terminate_on_nan",
 }
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tahr.callbacks.progbar_logger import ProgbarLogger
     from tahr.callbacks.remote_monitor import RemoteMonitor
     from tahr.callbacks.swap_ema_weights import SwapEMAWeights
+    from tahr.callbacks.tensorboard import TensorBoard
     from tahr.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = list(_NAMES)  # pyright: ignore[reportUnsupportedDunderAll]
