@@ -179,8 +179,7 @@ def _model_of(text: str, where: str, custom_objects: Any, compile: bool) -> Any:
     from tahr.models.model import Model
 
     config = parse_json(text, where)
-    if not isinstance(config, dict) or "class_name" not in config:
-        raise UnreadableFileError(f"{where}: holds no model; expected a JSON object with 'class_name'.")
+    check_described(config, where)
     if not compile:
         config.pop("compile_config", None)
     if "module" not in config and "registered_name" not in config:
@@ -195,6 +194,13 @@ def _model_of(text: str, where: str, custom_objects: Any, compile: bool) -> Any:
     if not isinstance(model, Model):
         raise UnreadableFileError(f"{where}: holds a {type(model).__name__}, not a model.")
     return model
+
+
+def check_described(config: Any, where: str) -> None:
+    """Refuse what is no description of a model."""
+    names = config.get("class_name") if isinstance(config, dict) else None
+    if not isinstance(names, str) or not isinstance(config.get("config"), (dict, list)):
+        raise UnreadableFileError(f"{where}: holds no model; expected a JSON object with 'class_name' and 'config'.")
 
 
 def parse_json(text: Any, where: str) -> Any:

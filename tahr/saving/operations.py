@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from tahr import ops
+from tahr import ops, tree
 from tahr.ops.declare import Op, OpCall
 from tahr.symbolic import Node
 
@@ -120,7 +120,11 @@ def make_operation(found: Callable[..., Any], config: dict[str, Any]) -> Callabl
                 given.append(keywords.pop(parameter.name))
             elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD and rest:
                 given.append(rest.pop(0))
-        return found(*given, **keywords)
+        outputs = found(*given, **keywords)
+        made = {id(node): node for x in tree.flatten(outputs) if (node := x.history and x.history[0]) is not None}
+        if len(made) == 1 and "name" in config:
+            next(iter(made.values())).operation.name = config["name"]
+        return outputs
 
     return call
 

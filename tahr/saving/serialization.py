@@ -21,6 +21,12 @@ _PLAIN = (bool, int, float, str, type(None))
 _TAGS = ("__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__", "__keras_tensor__", "__tuple__")
 
 
+_CODE = (
+    "The file holds the bytecode of a lambda, which is never run. Build the model in Python and load its weights, or "
+    "replace the lambda with a function registered by @keras.saving.register_keras_serializable()."
+)
+
+
 class _State(threading.local):
     written: dict[int, Any] | None = None
     read: dict[Any, Any] | None = None
@@ -206,10 +212,7 @@ def _read(config: Any, module_objects: Mapping[str, Any] | None = None) -> Any:
     if name in _TAGS:
         return _read_value(name, config)
     if name == "__lambda__":
-        raise UnsafeFileError(
-            "The file holds the bytecode of a lambda, which is never run. Build the model in Python and load its "
-            "weights, or replace the lambda with a function registered by @keras.saving.register_keras_serializable()."
-        )
+        raise UnsafeFileError(_CODE)
     if name == "function":
         return _find_function(config)
     shared = config.get("shared_object_id")
@@ -224,6 +227,8 @@ def _read(config: Any, module_objects: Mapping[str, Any] | None = None) -> Any:
 def _make(config: Mapping[str, Any], module_objects: Mapping[str, Any] | None) -> Any:
     cls = _find_class(config, module_objects)
     inner = config.get("config") or {}
+    if isinstance(inner, Mapping) and inner.get("function_type") == "lambda":
+        raise UnsafeFileError(_CODE)
     if not inspect.isclass(cls):
         return cls
     if issubclass(cls, enum.Enum):

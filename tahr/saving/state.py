@@ -9,10 +9,12 @@ from tahr import naming
 from tahr.layers.layer import Layer
 from tahr.models.functional import Functional
 from tahr.models.model import Model
+from tahr.models.sequential import Sequential
 from tahr.optimizers import Optimizer
 
 __all__ = ["walk_state"]
 
+_BASES = (Layer, Model, Functional, Sequential)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 # What tahr's own models keep for themselves; their layers are walked as `layers`.
 _INTERNAL = {"_stack", "_function", "_compiled", "_session", "_own", "_recorded", "_losses", "_nodes", "history"}
@@ -46,7 +48,7 @@ def _members(path: str, container: Any, seen: set[int]) -> Iterator[tuple[str, A
         inside = isinstance(value, _CONTAINERS)
         if not inside and not isinstance(value, (Layer, Optimizer)):
             continue
-        kind = "container" if inside else naming.snake_case(type(value).__name__)
+        kind = "container" if inside else _kind(type(value).__name__)
         name = f"{kind}_{used[kind]}" if used[kind] else kind
         used[kind] += 1
         if not inside:
@@ -54,6 +56,10 @@ def _members(path: str, container: Any, seen: set[int]) -> Iterator[tuple[str, A
         elif id(value) not in seen:
             seen.add(id(value))
             yield from _members(f"{path}/{name}", value, seen)
+
+
+def _kind(name: str) -> str:
+    return naming.snake_case({"GroupQueryAttention": "GroupedQueryAttention"}.get(name, name))
 
 
 def _values(container: Any) -> list[Any]:
@@ -69,7 +75,7 @@ def _attributes(part: Any) -> Iterator[tuple[str, Any]]:
     found = {n: v for n, v in vars(part).items() if n not in _INTERNAL and _may_hold(v)}
     for name, value in _properties(part):
         found.setdefault(name, value)
-    graph = isinstance(part, Functional) or hasattr(part, "_stack")
+    graph = isinstance(part, (Functional, Sequential))
     if isinstance(part, Functional):
         yield "layers", [o for o in part.operations if isinstance(o, Layer)]
     elif graph:
@@ -81,9 +87,9 @@ def _attributes(part: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _properties(part: Any) -> Iterator[tuple[str, Any]]:
-    """Yield what the properties of users' classes give: they name parts like attributes do."""
+    """Yield what properties give: they name parts like attributes do."""
     for cls in type(part).__mro__:
-        if cls.__module__.startswith("tahr."):
+        if cls in _BASES:
             continue
         for name, member in vars(cls).items():
             if isinstance(member, property):

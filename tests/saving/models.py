@@ -117,7 +117,16 @@ def mixed() -> Any:
 MODELS: dict[str, Callable[[], Any]] = {
     f.__name__: f
     for f in (
-        sequential, functional, dicts, nested, shared, operations, batch_normalization, lstm, subclassed, mixed,
+        sequential,
+        functional,
+        dicts,
+        nested,
+        shared,
+        operations,
+        batch_normalization,
+        lstm,
+        subclassed,
+        mixed,
     )  # fmt: skip
 }
 

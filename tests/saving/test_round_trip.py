@@ -62,14 +62,18 @@ def test_folder(tmp_path: Path) -> None:
     model, inputs = scramble(MODELS["sequential"]()), inputs_of("sequential")
     for _ in range(2):
         model.save(tmp_path / "model", zipped=False)
-    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == ["config.json", "metadata.json", "model.weights.h5"]
+    assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
+        "config.json",
+        "metadata.json",
+        "model.weights.h5",
+    ]
     same(outputs_of(model, inputs), outputs_of(keras.saving.load_model(tmp_path / "model"), inputs))
     again = MODELS["sequential"]()
     again.load_weights(tmp_path / "model")
     same(outputs_of(model, inputs), outputs_of(again, inputs))
 
 
-@pytest.mark.parametrize("size", [1e-7, 4e-7, 1.0])
+@pytest.mark.parametrize("size", [5e-8, 1e-7, 1.0])
 def test_shards(size: float, tmp_path: Path) -> None:
     model, inputs = scramble(MODELS["nested"]()), inputs_of("nested")
     model.save_weights(tmp_path / "big.weights.h5", max_shard_size=size)
@@ -102,6 +106,7 @@ def test_training_goes_on(name: str, tmp_path: Path) -> None:
     same([v.numpy() for v in model.optimizer.variables], [v.numpy() for v in again.optimizer.variables])
     if name == "sequential":  # its dropout draws from a state that files do not keep
         return
+    model.reset_metrics()
     one, two = (m.train_on_batch(x, y, return_dict=True) for m in (model, again))
     assert float(one["loss"]) == pytest.approx(float(two["loss"]), rel=1e-6)
     same([v.numpy() for v in model.weights], [v.numpy() for v in again.weights])
