@@ -141,6 +141,7 @@ class Layer(Recorded, Operation):
         info = call_info(type(self))
         symbolic = any_symbolic(args) or (bool(kwargs) and any_symbolic(kwargs.values()))
         args, kwargs = self._convert(args, kwargs)
+        said = dict(kwargs) if symbolic else kwargs  # a graph records what the caller said, not what follows from where
         training, kwargs = self._resolve_training(info, args, kwargs)
         masks = self._fill_masks(info, args, kwargs)
         if not self.built:
@@ -152,7 +153,7 @@ class Layer(Recorded, Operation):
         try:
             with naming.name_scope(self.name, owner=self), AutocastScope(self._variables_read_as):
                 if symbolic:
-                    outputs = record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+                    outputs = record(self, args, said, self.compute_output_spec(*args, **kwargs))
                 else:
                     if _context.depth == 1 and stateless_scope() is None:
                         self._clear_losses()

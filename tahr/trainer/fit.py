@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from tahr.callbacks import CallbackList
-
 from tahr import backends, config, tree
+from tahr.callbacks import CallbackList
 from tahr.random import host_seed
 from tahr.trainer.prepare import prepare, require_compiled
 from tahr.trainer.session import Session, to_numbers

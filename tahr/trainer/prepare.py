@@ -92,10 +92,6 @@ def _rehearse(model: Any, batch: Any, training: bool) -> None:
 
     engine = backends.current()
     data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), batch)
-    x, y, sample_weight = data if isinstance(data, tuple) else (data, None, None)
-    parts = tuple(part for part in (x, y, sample_weight))
-    while len(parts) > 1 and parts[-1] is None:
-        parts = parts[:-1]
     with StatelessScope(collect_losses=True), engine.no_grad():
-        (model.train_step if training else model.test_step)(parts if len(parts) > 1 else parts[0])
+        (model.train_step if training else model.test_step)(data)
     model.built = True

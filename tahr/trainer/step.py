@@ -12,6 +12,7 @@ __all__ = [
     "compute_loss",
     "compute_metrics",
     "metrics_result",
+    "pack",
     "predict_step",
     "quiet",
     "test_step",
@@ -50,6 +51,13 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
     if not 1 <= len(data) <= 3:
         raise ValueError(f"A batch is x, (x, y) or (x, y, sample_weight); received a tuple of length {len(data)}.")
     return (*data, None, None)[:3]  # type: ignore[return-value]
+
+
+def pack(x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, ...]:
+    """Return `(x, y, sample_weight)` without the missing parts at its end: what `train_step` gets as `data`."""
+    parts = (x, y, sample_weight)
+    count = 3 if sample_weight is not None else 2 if y is not None else 1
+    return parts[:count]
 
 
 def train_step(model: Any, data: Any) -> dict[str, Any]:

@@ -90,9 +90,7 @@ def test_model_from_the_middle_of_another():
     model = keras.Model(x, layers.Dense(2, name="top")(hidden))
     top = keras.Model(hidden, model.output)
     data = rows(2, 4)
-    np.testing.assert_allclose(
-        value(top(model.get_layer("hidden")(data))), value(model(data)), rtol=1e-5, atol=1e-6
-    )
+    np.testing.assert_allclose(value(top(model.get_layer("hidden")(data))), value(model(data)), rtol=1e-5, atol=1e-6)
 
 
 class Branches(keras.Model):
@@ -177,7 +175,11 @@ def test_summary_goes_to_print_fn_without_control_bytes():
         (lambda: keras.Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]), ValueError, "'a' is there"),
         (lambda: keras.Input(), ValueError, "neither"),
         (lambda: keras.Input((None, -1)), ValueError, "sizes >= 0"),
-        (lambda: keras.Sequential([keras.Input((4,)), layers.Dense(2)])(rows(3, 5)), ValueError, "expected size 4 in axis -1; received 5"),
+        (
+            lambda: keras.Sequential([keras.Input((4,)), layers.Dense(2)])(rows(3, 5)),
+            ValueError,
+            "expected size 4 in axis -1; received 5",
+        ),
         (lambda: layers.Dense(0), ValueError, "positive whole number"),
         (lambda: layers.Dense(2, acivation="relu"), TypeError, "acivation"),
         (lambda: bool(keras.Input((3,))), ValueError, "ops.cond"),

@@ -9,6 +9,7 @@ from tahr import tree
 from tahr.trainer.sources.arrays import ArraySource, to_arrays
 from tahr.trainer.sources.source import Source
 from tahr.trainer.sources.stream import IterableSource
+from tahr.trainer.step import pack
 
 __all__ = ["make_source", "split_validation"]
 
@@ -41,8 +42,7 @@ def make_source(
     data = (to_arrays(x, what), to_arrays(y, "y"), to_arrays(sample_weight, "sample_weight"))
     if class_weight is not None:
         data = weigh_classes(class_weight)(data)
-    while len(data) > 1 and data[-1] is None:
-        data = data[:-1]
+    data = pack(*data)
     _check_rows(data, what)
     return ArraySource(data, int(batch_size or 32), shuffle, seed, steps)
 

@@ -12,7 +12,7 @@ from tahr.random import host_generator
 from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.source import Feed, Source
 from tahr.trainer.sources.stream import StreamFeed
-from tahr.trainer.step import unpack
+from tahr.trainer.step import pack, unpack
 
 __all__ = ["DatasetSource", "PyDataset"]
 
@@ -106,7 +106,7 @@ class DatasetSource(Source):
         except ValueError as error:
             raise ValueError(f"{type(self.dataset).__name__}[{index}]: {error}") from None
         made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
-        return self.weigh(made) if self.weigh is not None else made
+        return pack(*(self.weigh(made) if self.weigh is not None else made))
 
     def _indices(self, epoch: int) -> Iterator[int]:
         if self.length is None:
@@ -150,6 +150,11 @@ class DatasetSource(Source):
             self._pass += 1
         self._feed.left = self.limit
         return self._feed
+
+    def close(self) -> None:
+        if self._feed is not None:
+            self._feed.reader.stop()
+            self._feed = None
 
     def epoch_end(self) -> None:
         if hasattr(self.dataset, "on_epoch_end"):

@@ -11,7 +11,7 @@ import numpy as np
 from tahr import backends, tree
 from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.source import Chunk, Feed, Source
-from tahr.trainer.step import unpack
+from tahr.trainer.step import pack, unpack
 
 __all__ = ["IterableSource", "StreamFeed"]
 
@@ -57,7 +57,8 @@ class StreamFeed(Feed):
         return self.reader.get()
 
     def close(self) -> None:
-        self.reader.stop()
+        if self.left < 0:  # a feed that serves several epochs is stopped by its source
+            self.reader.stop()
 
 
 class _Reader:
@@ -70,7 +71,7 @@ class _Reader:
         threading.Thread(target=_read, args=(batches, self.queue, self.stopped), daemon=True).start()
 
     def get(self) -> Any:
-        if self.over:
+        if self.over or self.stopped.is_set():
             return _END
         kind, value = self.queue.get()
         if kind == "batch":
@@ -186,7 +187,7 @@ class IterableSource(Source):
         for batch in self.given:
             x, y, weight = unpack(batch)
             made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
-            yield self.weigh(made) if self.weigh is not None else made
+            yield pack(*(self.weigh(made) if self.weigh is not None else made))
 
     def batches(self) -> Iterator[Any]:
         iterator = self._iterator if self._iterator is not None else self._start()
@@ -202,3 +203,8 @@ class IterableSource(Source):
             self._feed = StreamFeed(self.batches())
         self._feed.left = self.limit
         return self._feed
+
+    def close(self) -> None:
+        if self._feed is not None:
+            self._feed.reader.stop()
+            self._feed = None
