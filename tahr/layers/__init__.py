@@ -5,8 +5,10 @@ from typing import Any
 
 _FAMILIES = {
     "activation": ("Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax"),
+    "attention": ("AdditiveAttention", "Attention"),
     "batch_normalization": ("BatchNormalization",),
     "bidirectional": ("Bidirectional",),
+    "conv_lstm": ("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"),
     "convolution": (
         "Conv1D",
         "Conv1DTranspose",
@@ -21,6 +23,7 @@ _FAMILIES = {
     ),
     "core": ("Identity", "Lambda", "Masking"),
     "dense": ("Dense",),
+    "einsum_dense": ("EinsumDense",),
     "embedding": ("Embedding", "ReversibleEmbedding"),
     "gru": ("GRU", "GRUCell"),
     "input_layer": ("Input", "InputLayer"),
@@ -45,6 +48,7 @@ _FAMILIES = {
         "multiply",
         "subtract",
     ),
+    "multi_head_attention": ("GroupQueryAttention", "MultiHeadAttention"),
     "normalization": ("GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"),
     "pooling": (
         "AdaptiveAveragePooling1D",
@@ -76,6 +80,7 @@ _FAMILIES = {
         "SpatialDropout2D",
         "SpatialDropout3D",
     ),
+    "rescaling": ("Rescaling",),
     "reshaping": (
         "Cropping1D",
         "Cropping2D",
@@ -92,6 +97,7 @@ _FAMILIES = {
         "ZeroPadding3D",
     ),
     "rnn": ("RNN", "StackedRNNCells"),
+    "serialization": ("deserialize", "serialize"),
     "simple_rnn": ("SimpleRNN", "SimpleRNNCell"),
     "wrapper": ("SpectralNormalization", "TimeDistributed", "Wrapper"),
 }

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-
 from tahr import activations, ops
-from tahr.layers.recurrent_cell import RecurrentCell, RecurrentLayer, plus, split_gates
+from tahr.layers.recurrent_cell import RecurrentCell, RecurrentLayer, forgetting_bias, plus, split_gates
 
 __all__ = ["LSTM", "LSTMCell"]
 
@@ -71,13 +69,11 @@ class LSTMCell(RecurrentCell):
         self.recurrent_activation = activations.get(recurrent_activation)
         self.unit_forget_bias = unit_forget_bias
 
-    def first_bias(self, shape: Any, dtype: Any = None) -> Any:
-        """Return the bias to start from, 1 for the forget gate if `unit_forget_bias`."""
-        if not self.unit_forget_bias:
-            return super().first_bias(shape, dtype)
-        n = self.units
-        parts = [super().first_bias((n,), dtype), np.ones(n, "float32"), super().first_bias((2 * n,), dtype)]
-        return np.concatenate([np.asarray(part, "float32") for part in parts])
+    @property
+    def first_bias(self) -> Any:
+        """The initializer of the bias, which is 1 for the forget gate if `unit_forget_bias`."""
+        plain = self.bias_initializer
+        return forgetting_bias(plain, self.units) if self.unit_forget_bias else plain
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """Return the output of a step and the new states."""

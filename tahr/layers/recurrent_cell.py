@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tahr import activations, ops, random
 from tahr.layers.arguments import fraction, keep, known, weight, whole
 from tahr.layers.layer import Layer
@@ -63,9 +65,10 @@ class RecurrentCell(DropoutRNNCell, Layer):
         shape = (*self.bias_rows, width)
         self.bias = weight(self, "bias", shape, initializer=self.first_bias) if self.use_bias else None
 
-    def first_bias(self, shape: Any, dtype: Any = None) -> Any:
-        """Return the bias to start from."""
-        return self.bias_initializer(shape, dtype=dtype)
+    @property
+    def first_bias(self) -> Any:
+        """The initializer of the bias."""
+        return self.bias_initializer
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """Return zeros for the states."""
@@ -93,9 +96,9 @@ class RecurrentLayer(RNN):
     unrecorded = frozenset({"cell"})
     _always_written = frozenset({"activity_regularizer"})
 
-    def __init_subclass__(cls, shows: tuple[str, ...] = (), **kwargs: Any) -> None:
+    def __init_subclass__(cls, shows: tuple[str, ...] = (), hides: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in (*_SHARED, *shows):
+        for name in {*_SHARED, *shows} - {*hides}:
             setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
 
 
@@ -108,3 +111,13 @@ def split_gates(x: Any, count: int) -> list[Any]:
 def plus(x: Any, bias: Any) -> Any:
     """Return `x + bias`, or `x` without one."""
     return x if bias is None else ops.add(x, bias)
+
+
+def forgetting_bias(start: Any, units: int) -> Any:
+    """Return an initializer of LSTM biases: that of `start`, and 1 for the forget gate."""
+
+    def initialize(shape: Any, dtype: Any = None) -> Any:
+        parts = [start((units,), dtype=dtype), np.ones(units, "float32"), start((2 * units,), dtype=dtype)]
+        return np.concatenate([np.asarray(part, "float32") for part in parts])
+
+    return initialize

@@ -190,7 +190,7 @@ class RNN(Layer):
         if self.stateful and self.states is None and sequences_shape[0] is not None:
             self.states = tree.map_structure(
                 lambda zeros: Variable(zeros, dtype=self.variable_dtype, trainable=False, name="rnn_state"),
-                self.get_initial_state(sequences_shape[0]),
+                self.first_states(sequences_shape),
             )
 
     def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
@@ -217,6 +217,10 @@ class RNN(Layer):
         """Return zeros for the states."""
         return _listed(zero_states(self.cell, batch_size, self.compute_dtype))
 
+    def first_states(self, sequences_shape: Any) -> list[Any]:
+        """Return zeros for the states that fit inputs of a shape."""
+        return self.get_initial_state(sequences_shape[0])
+
     def reset_state(self) -> None:
         """Set the states of a stateful layer to zero."""
         if self.states is not None:
@@ -236,7 +240,7 @@ class RNN(Layer):
             mask = mask[0]
         if initial_state is None:
             kept = self.stateful and self.states is not None
-            initial_state = self.states if kept else self.get_initial_state(sequences.shape[0])
+            initial_state = self.states if kept else self.first_states(sequences.shape)
         states = tree.map_structure(lambda s: ops.cast(s, self.compute_dtype), _listed(initial_state))
         if self.go_backwards:
             sequences = ops.flip(sequences, 1)
