@@ -108,7 +108,8 @@ class KerasTensor(Arithmetic):
             "code that needs values into the `call` of a layer."
         )
 
-    __array__ = __float__ = __int__ = __index__ = __jax_array__ = __tf_tensor__ = _refuse
+    # not __jax_array__: without it JAX leaves `array + symbol` to the symbol
+    __array__ = __float__ = __int__ = __index__ = __tf_tensor__ = _refuse
 
     def __bool__(self) -> bool:
         raise SymbolicValueError(

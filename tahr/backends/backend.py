@@ -198,7 +198,10 @@ class Backend:
         parts = key if isinstance(key, tuple) else (key,)
         if all(type(p) in (int, slice, type(None), type(Ellipsis)) for p in parts):
             return key
-        made = tuple(self.tensor(p) if isinstance(p, list) or hasattr(p, "shape") else p for p in parts)
+        plain = (int, slice, type(None), type(Ellipsis))
+        made = tuple(
+            p if type(p) in plain or not (isinstance(p, list) or hasattr(p, "shape")) else self.tensor(p) for p in parts
+        )
         return made if isinstance(key, tuple) else made[0]
 
     # ---- variables ----------------------------------------------------------------------------------------------

@@ -105,8 +105,7 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     """
     if isinstance(x, KerasTensor):
         x._refuse()
-    if hasattr(x, "handle"):
-        x = x.value
+    x = getattr(x, "value", x) if hasattr(x, "handle") else x
     if isinstance(x, (list, tuple)):
         return np.array([convert_to_numpy(v) for v in x])
     return backends.current().to_numpy(x)

@@ -45,12 +45,13 @@ def _vstack(out: Any, xs: Any) -> Any:
     parts = [shapes.of(x) for x in xs]
     if any(len(p) != 1 for p in parts):
         return out
-    return _described(out, (None if any(p[0] is None for p in parts) else sum(p[0] for p in parts),))
+    sizes = [n for p in parts for n in p if n is not None]
+    return _described(out, (sum(sizes) if len(sizes) == len(parts) else None,))
 
 
 def _kron(out: Any, x1: Any, x2: Any) -> Any:
     pairs = zip(shapes.of(x1), shapes.of(x2), strict=False)  # the longer shape is cut
-    return _described(out, [None if None in (a, b) else a * b for a, b in pairs])
+    return _described(out, [None if a is None or b is None else a * b for a, b in pairs])
 
 
 def _cross(out: Any, x1: Any, x2: Any, axis: Any = None, **_: Any) -> Any:

@@ -593,16 +593,35 @@ def pad_pairs(pad_width: Any, rank: int) -> list[tuple[int, int]]:
     Raises:
         ValueError: if it does not fit `rank` axes, or a number is negative.
     """
-    given = np.asarray(pad_width)
-    if given.ndim > 2 or given.dtype.kind not in "iu" or (given.ndim == 1 and given.size not in (1, 2)):
+    rows = pad_width.tolist() if hasattr(pad_width, "tolist") else pad_width
+    rows = [rows] if not isinstance(rows, (list, tuple)) else list(rows)
+    if all(hasattr(n, "__index__") for n in rows) and len(rows) in (1, 2):
+        rows = [(rows[0], rows[-1])] * rank
+    pairs = [tuple(row) if isinstance(row, (list, tuple)) else () for row in rows]
+    pairs = [(pair[0], pair[-1]) if len(pair) in (1, 2) else () for pair in pairs]
+    pairs = pairs * rank if len(pairs) == 1 else pairs
+    if len(pairs) != rank or not all(pair and all(hasattr(n, "__index__") for n in pair) for pair in pairs):
         raise ValueError(
-            f"pad_width: expected a whole number, a pair, or a pair for each axis; received {pad_width!r}."
+            f"pad_width: expected a whole number, a pair, or a pair for each of {rank} axes; received {pad_width!r}."
         )
-    if given.ndim == 2 and given.shape not in ((rank, 2), (1, 2), (rank, 1)):
-        raise ValueError(f"pad_width: expected a pair for each of {rank} axes; received {pad_width!r}.")
-    if given.size and given.min() < 0:
+    found = [(int(a), int(b)) for a, b in pairs]
+    if any(n < 0 for pair in found for n in pair):
         raise ValueError(f"pad_width: expected numbers >= 0; received {pad_width!r}.")
-    return [(int(a), int(b)) for a, b in np.broadcast_to(given, (rank, 2))]
+    return found
+
+
+def _mirrored(place: int, size: int, mode: str) -> int:
+    """Return which element stands at a place outside of an axis."""
+    if mode == "edge":
+        return min(max(place, 0), size - 1)
+    if mode == "wrap":
+        return place % size
+    if mode == "symmetric":
+        place %= 2 * size
+        return place if place < size else 2 * size - 1 - place
+    period = max(2 * (size - 1), 1)
+    place %= period
+    return place if place < size else period - place
 
 
 def _padded(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
@@ -640,7 +659,12 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         return _pad_constant(x, pairs, 0 if constant_values is None else constant_values)
     for axis, (before, after) in enumerate(pairs):
         if before or after:
-            x = take(x, np.pad(np.arange(x.shape[axis], dtype="int32"), (before, after), mode=mode), axis)  # type: ignore[call-overload]
+            size = x.shape[axis]
+            if size == 0:
+                raise ValueError(
+                    f"pad: an empty axis has no elements for mode={mode!r}; received shape {shapes.of(x)}."
+                )
+            x = take(x, [_mirrored(place, size, mode) for place in range(-before, size + after)], axis)
     return x
 
 

@@ -1,7 +1,6 @@
 """The same numbers seen otherwise: as other types, as complex pairs, with axes named by a pattern."""
 
 import math
-import re
 from typing import Any
 
 from tahr import dtypes, shapes
@@ -85,11 +84,21 @@ def view_as_real(x: Any) -> Any:
 def _groups(side: str, pattern: str) -> list[list[str]]:
     """Return the axes of one side of a pattern as groups of names."""
     found: list[list[str]] = []
-    for token in re.findall(r"\([^()]*\)|\.\.\.|[^\s()]+|\S", side):
-        names = token[1:-1].split() if token.startswith("(") and token.endswith(")") else [token]
-        if not all(name == "..." or name == "1" or name.isidentifier() for name in names):
+    inside = False
+    for token in side.replace("(", " ( ").replace(")", " ) ").split():
+        if token in "()":
+            if inside == (token == "("):
+                raise ValueError(f"rearrange: the parentheses in {pattern!r} do not match.")
+            inside = token == "("
+            found += [[]] * inside
+        elif not (token in ("...", "1") or token.isidentifier()):
             raise ValueError(f"rearrange: cannot read {token!r} in {pattern!r}.")
-        found.append([name for name in names if name != "1"])
+        elif inside:
+            found[-1] = [*found[-1], *([token] if token != "1" else [])]
+        else:
+            found.append([token] if token != "1" else [])
+    if inside:
+        raise ValueError(f"rearrange: the parentheses in {pattern!r} do not match.")
     return found
 
 
@@ -160,7 +169,7 @@ def _target(sizes: list[int | None]) -> list[int]:
 def _solve_group(group: list[str], size: int | None, sizes: dict[str, Any], pattern: str) -> None:
     """Fill in the sizes of the names that make up one axis."""
     unknown = [name for name in group if name not in sizes]
-    known = math.prod(sizes[name] for name in group if name in sizes and sizes[name] is not None)
+    known = math.prod([sizes[name] for name in group if name in sizes and sizes[name] is not None])
     if len(unknown) > 1:
         raise ValueError(f"rearrange: give the sizes of all but one of {', '.join(group)} in {pattern!r}.")
     if unknown:

@@ -127,14 +127,14 @@ def test_gradient(sample: Sample) -> None:
 
 
 def compiled_agrees(sample: Sample, compile: Any) -> None:
-    args = to_backend(list(sample.args))
+    args, kwargs = to_backend(list(sample.args)), to_backend(dict(sample.kwargs))
     places = [i for i, a in enumerate(sample.args) if is_array(a)]
 
     def fn(*arrays: Any) -> Any:
         given = list(args)
         for i, array in zip(places, arrays, strict=True):
             given[i] = array
-        return find(sample.name)(*given, **sample.kwargs)
+        return find(sample.name)(*given, **kwargs)
 
     arrays = [args[i] for i in places]
     expected = fn(*arrays)

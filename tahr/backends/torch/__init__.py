@@ -42,6 +42,7 @@ class Torch(Draws, Windows, Backend):
     avoid = {
         "allclose": "returns a Python bool, which no graph can hold",
         "cdist": "loses digits beyond 25 rows, and has no float16",
+        "corrcoef": "looks at values, which no graph can",
         "cross": "takes no vectors of two numbers and no axes of its own",
         "diff": "refuses n larger than the axis",
         "diag": "calls k diagonal",
@@ -74,6 +75,9 @@ class Torch(Draws, Windows, Backend):
             return torch.tensor(x, dtype=DTYPES[dtype])
         if isinstance(x, (list, tuple)) and any(isinstance(v, torch.Tensor) for v in x):
             return self.tensor(torch.stack([self.tensor(v) for v in x]), dtype)
+        if torch.compiler.is_compiling():  # the way over NumPy cannot be part of a graph
+            x = torch.as_tensor(x) if isinstance(x, np.ndarray) else torch.tensor(x, dtype=DTYPES[dtypes.common([x])])
+            return self.tensor(x, dtype)
         return _from_host(to_host(x, dtype))
 
     def to_numpy(self, x: Any) -> np.ndarray:
