@@ -417,14 +417,18 @@ class Layer(Recorded, Operation):
         """The layers directly inside this one, each once."""
         return _unique(x for x in self._parts(Layer) if x is not self)
 
-    @_search_once
     def _flatten_layers(self) -> list["Layer"]:
         """Return this layer and all inside it, each once, outer ones first."""
-        found: dict[int, Layer] = {id(self): self}
+        return [self, *self._inner_layers()]
+
+    @_search_once
+    def _inner_layers(self) -> list["Layer"]:
+        """Return all layers inside, each once, outer ones first; not this one, which what is kept must not hold."""
+        found: dict[int, Layer] = {}
         stack = list(reversed(self._layers))
         while stack:
             layer = stack.pop()
-            if id(layer) not in found:
+            if id(layer) not in found and layer is not self:
                 found[id(layer)] = layer
                 stack.extend(reversed(layer._layers))
         return list(found.values())

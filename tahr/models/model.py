@@ -220,13 +220,13 @@ class Model(Layer):
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Take one training step on one batch and return the loss and metrics so far."""
+        """Take one training step on one batch and return its loss and metrics."""
         from tahr.trainer.fit import train_on_batch
 
         return train_on_batch(self, x, y, sample_weight, class_weight, return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
-        """Return the loss and metrics so far after one more batch, without training."""
+        """Return the loss and metrics of one batch, without training."""
         from tahr.trainer.fit import test_on_batch
 
         return test_on_batch(self, x, y, sample_weight, return_dict)

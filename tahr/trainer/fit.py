@@ -247,6 +247,7 @@ def _on_batch(model: Any, kind: str, x: Any, y: Any, sample_weight: Any, return_
         raise TypeError(f"{kind}_on_batch: expected arrays; received a {type(x).__name__}.")
     session = prepare(model, made, made.data, training=kind == "train")
     session.settle()
+    session.reset_metrics()
     engine = session.engine
     data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), made.data)
     logs = _logs(session, session.dispatch(kind, Chunk(("one",), data, 0, 1, _fetch_only, made.rows)))

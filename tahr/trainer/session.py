@@ -46,7 +46,7 @@ class Session:
             "train": not usual or cls.train_step is not Model.train_step,
             "test": not usual or cls.test_step is not Model.test_step,
         }
-        self._functions: dict[Any, Callable[..., Any]] = {}
+        self._functions: dict[Any, Any] = {}
         self._structure: dict[Any, Any] = {}
         self.pace = _Pace()
         self.collect(model)
@@ -102,15 +102,17 @@ class Session:
             raise _NewVariables(unknown)
         return [scope.values[id(v)] for v in variables], found
 
+    # What follows is kept by the session, so it holds the session weakly: no cycle keeps a model's weights alive.
+
     def _step(self, kind: str) -> Callable[[list[Any], Any], tuple[list[Any], Any]]:
-        name = f"{kind}_step"
+        name, session = f"{kind}_step", weakref.proxy(self)
 
         def step(values: list[Any], batch: Any) -> tuple[list[Any], Any]:
-            if self.own_logs[kind]:
-                values, logs = self._scoped(kind, values, lambda model: getattr(model, name)(batch))
-                return values, _scalars(logs, self.engine)
+            if session.own_logs[kind]:
+                values, logs = session._scoped(kind, values, lambda model: getattr(model, name)(batch))
+                return values, _scalars(logs, session.engine)
             with quiet():
-                return self._scoped(kind, values, lambda model: getattr(model, name)(batch))[0], None
+                return session._scoped(kind, values, lambda model: getattr(model, name)(batch))[0], None
 
         return step
 
@@ -161,11 +163,11 @@ class Session:
 
     def results(self) -> dict[str, float]:
         """Return the values of the metrics as numbers."""
-        function = self._functions.get("results")
+        function, session = self._functions.get("results"), weakref.proxy(self)
         if function is None:
 
             def run(values: list[Any]) -> Any:
-                return self._scoped("metrics", values, lambda model: model.get_metrics_result())[1]
+                return session._scoped("metrics", values, lambda model: model.get_metrics_result())[1]
 
             function = self._functions["results"] = run if self.eager else self.engine.compile(run)
         with self.lock, self.engine.no_grad():
@@ -177,11 +179,11 @@ class Session:
         variables = self.of["metrics"]
         if not variables:
             return
-        function = self._functions.get("reset")
+        function, session = self._functions.get("reset"), weakref.proxy(self)
         if function is None:
 
             def run(values: list[Any]) -> Any:
-                return self._scoped("metrics", values, lambda model: model.reset_metrics())[0]
+                return session._scoped("metrics", values, lambda model: model.reset_metrics())[0]
 
             function = self._functions["reset"] = run if self.eager else self.engine.compile(run, donate=(0,))
         with self.lock, self.engine.no_grad():
@@ -189,27 +191,23 @@ class Session:
 
     def predict(self, batch: Any) -> Any:
         """Return the outputs for a batch; state that moves on in inference (a stateful RNN's) is published."""
-        function = self._functions.get("predict")
-        if function is None:
-            variables = self.of["predict"]
-            moved: list[int] = []
+        found = self._functions.get("predict")
+        if found is None:
+            session, moved = weakref.proxy(self), []
 
             def run(values: list[Any], data: Any) -> Any:
-                new, found = self._scoped("predict", values, lambda model: model.predict_step(data))
+                new, outputs = session._scoped("predict", values, lambda model: model.predict_step(data))
                 moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
-                return found, [new[i] for i in moved]
+                return outputs, [new[i] for i in moved]
 
-            compiled = run if self.eager else self.engine.compile(run)
-
-            def function(data: Any) -> Any:
-                with self.lock, self.engine.no_grad():
-                    found, new = compiled([v._value for v in variables], data)
-                    if new:
-                        self.engine.publish([variables[i] for i in moved], new)
-                return found
-
-            self._functions["predict"] = function
-        return function(batch)
+            found = self._functions["predict"] = (run if self.eager else self.engine.compile(run), moved)
+        function, moved = found
+        variables = self.of["predict"]
+        with self.lock, self.engine.no_grad():
+            outputs, new = function([v._value for v in variables], batch)
+            if new:
+                self.engine.publish([variables[i] for i in moved], new)
+        return outputs
 
 
 class _Pace:
