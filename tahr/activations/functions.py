@@ -45,5 +45,7 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
         return activation.relu6(x) if max_value == 6 else ops.clip(x, 0, max_value)
     x = ops.convert_to_tensor(x)
     above = x if max_value is None else ops.minimum(x, max_value)
-    below = negative_slope * (x - threshold) if negative_slope else 0  # 0 * infinity would be NaN
+    below = (
+        ops.multiply(negative_slope, ops.subtract(x, threshold)) if negative_slope else 0
+    )  # 0 * infinity would be NaN
     return ops.where(x < threshold, below, above)

@@ -12,8 +12,8 @@ __all__ = ["AdditiveAttention", "Attention"]
 class Attention(Layer):
     """Return means of the values, weighted by how well each key fits the query.
 
-    Scores are the products of query and key (`"dot"`), or `weight * sum(tanh(scale * (query + key)))` (`"concat"`); their
-    softmax weights the values.
+    Scores are the products of query and key (`"dot"`), or `weight * sum(tanh(scale * (query + key)))` (`"concat"`);
+    their softmax weights the values.
 
     Args:
         use_scale: whether the scores have a trained factor.

@@ -92,8 +92,8 @@ class EinsumDense(Layer):
         unknown = [a for a in kernel if sizes.get(a) is None]
         if unknown:
             raise ValueError(
-                f"{who(self)}: the sizes of the axes {unknown} of the kernel in {self.equation!r} are unknown; received "
-                f"inputs of shape {tuple(input_shape)} and output_shape={self.output_shape}."
+                f"{who(self)}: the sizes of the axes {unknown} of the kernel in {self.equation!r} are unknown; "
+                f"received inputs of shape {tuple(input_shape)} and output_shape={self.output_shape}."
             )
         self.kernel = weight(self, "kernel", [sizes[a] for a in kernel])
         self.bias = None
@@ -142,8 +142,8 @@ def _letters(spec: str, shape: tuple[Any, ...], input_shape: Any) -> dict[str, A
     before, _, after = spec.partition("...")
     if "..." not in spec and len(shape) != len(spec):
         raise ValueError(
-            f"EinsumDense: {spec!r} in the equation needs {len(spec)} axes; received the shape {shape} for inputs of shape "
-            f"{tuple(input_shape)}."
+            f"EinsumDense: {spec!r} in the equation needs {len(spec)} axes; received the shape {shape} for inputs of "
+            f"shape {tuple(input_shape)}."
         )
     found = dict(zip(before, shape, strict=False))
     return found | dict(zip(after[::-1], shape[::-1], strict=False))

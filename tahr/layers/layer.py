@@ -144,10 +144,10 @@ class Layer(Recorded, Operation):
         said = dict(kwargs) if symbolic else kwargs  # a graph records what the caller said, not what follows from where
         training, kwargs = self._resolve_training(info, args, kwargs)
         masks = self._fill_masks(info, args, kwargs)
-        if not self.built:
-            self._build_for(info, args, kwargs)
         if self.input_spec is not None and args:
             check_input_spec(self.input_spec, args[0], self)
+        if not self.built:
+            self._build_for(info, args, kwargs)
         outer, _context.training = _context.training, training
         _context.depth += 1
         try:

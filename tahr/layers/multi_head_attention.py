@@ -362,8 +362,8 @@ class GroupQueryAttention(_ProjectedAttention):
         self.num_key_value_heads = whole(num_key_value_heads, "num_key_value_heads", self)
         if num_query_heads % num_key_value_heads:
             raise ValueError(
-                f"{who(self)}: expected `num_query_heads` to be a multiple of num_key_value_heads={num_key_value_heads}; "
-                f"received {num_query_heads}."
+                f"{who(self)}: expected `num_query_heads` to be a multiple of "
+                f"num_key_value_heads={num_key_value_heads}; received {num_query_heads}."
             )
         self._start(
             dropout,

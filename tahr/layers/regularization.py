@@ -6,6 +6,7 @@ from typing import Any
 from tahr import config, ops, random, regularizers
 from tahr.layers.arguments import fraction, who
 from tahr.layers.layer import Layer
+from tahr.symbolic import KerasTensor
 
 __all__ = [
     "ActivityRegularization",
@@ -31,7 +32,8 @@ class _Noise(Layer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Compute the outputs: the inputs themselves unless `training`."""
-        return self.disturb(inputs) if training and self._strength > 0 else inputs
+        noisy = training and self._strength > 0 and not isinstance(inputs, KerasTensor)
+        return self.disturb(inputs) if noisy else inputs
 
     def disturb(self, inputs: Any) -> Any:
         """Return the inputs with noise."""

@@ -31,7 +31,7 @@ class Rescaling(Layer):
         """Compute the outputs."""
         kind = self.compute_dtype
         scale, offset = (_number(x, kind) for x in (self.scale, self.offset))
-        return ops.cast(inputs, kind) * scale + offset
+        return ops.add(ops.multiply(ops.cast(inputs, kind), scale), offset)
 
 
 def _number(x: Any, dtype: str) -> Any:

@@ -81,5 +81,6 @@ class Windows:
         if rank == 1:
             found = F.avg_pool2d(x[..., None], (*widths, 1), (*strides, 1), divisor_override=1)[..., 0]
         else:
-            found = (F.avg_pool2d if rank == 2 else F.avg_pool3d)(x, widths, strides, divisor_override=1)
+            wide = x.float() if rank == 3 and x.dtype in (torch.float16, torch.bfloat16) else x  # no 16-bit form on CPU
+            found = (F.avg_pool2d if rank == 2 else F.avg_pool3d)(wide, widths, strides, divisor_override=1).to(x.dtype)
         return _back(found, last)
