@@ -23,10 +23,9 @@ import pytest  # noqa: E402
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot apply: training on NumPy, and the network unless it was asked for."""
+    """Leave out what cannot apply: training on NumPy, and the network and real Keras unless asked for."""
     unwanted = {"trains"} if os.environ.get("TAHR_BACKEND") == "numpy" else set()
-    if "network" not in (config.option.markexpr or ""):
-        unwanted.add("network")
+    unwanted |= {mark for mark in ("network", "exchange") if mark not in (config.option.markexpr or "")}
     dropped = [item for item in items if unwanted.intersection(mark.name for mark in item.iter_markers())]
     if dropped:
         config.hook.pytest_deselected(items=dropped)

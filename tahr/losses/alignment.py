@@ -120,5 +120,11 @@ class Circle(Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.gamma, self.margin, self.remove_diagonal = gamma, margin, remove_diagonal
 
+    def counted(self, y_true: Any, y_pred: Any) -> Any:
+        """Return which embeddings have another one of their class to be compared with; the mean is over these."""
+        labels = ops.reshape(y_true, (-1,))
+        alike = ops.equal(ops.expand_dims(labels, 1), ops.expand_dims(labels, 0))
+        return ops.sum(ops.cast(alike, "int32"), axis=1) > (1 if self.remove_diagonal else 0)
+
     def call(self, y_true: Any, y_pred: Any, ref_labels: Any = None, ref_embeddings: Any = None) -> Any:
         return circle(y_true, y_pred, ref_labels, ref_embeddings, self.remove_diagonal, self.gamma, self.margin)

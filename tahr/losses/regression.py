@@ -204,6 +204,8 @@ class CosineSimilarity(FunctionLoss):
 class Huber(FunctionLoss):
     """`huber`, reduced to one number: squares for small differences, straight lines for large ones.
 
+    As in Keras, a config, and so a file, holds no `delta`; a loaded loss has the default.
+
     Args:
         delta: the difference at which the line starts.
         reduction, name, dtype: see `Loss`.
@@ -211,6 +213,8 @@ class Huber(FunctionLoss):
     >>> losses.Huber(delta=2.0)([[0.0, 0.0]], [[1.0, 3.0]])
     2.25
     """
+
+    unrecorded = FunctionLoss.unrecorded | {"delta"}
 
     def __init__(
         self,

@@ -66,7 +66,7 @@ class AUC(Metric):
         self._thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
         self.num_thresholds, self.curve, self.summation_method = len(self._thresholds), curve, summation_method
         self.multi_label, self.num_labels, self.from_logits = multi_label, num_labels, from_logits
-        self.label_weights = None if label_weights is None else np.asarray(label_weights, "float32")
+        self.label_weights = None if label_weights is None else np.ravel(label_weights).tolist()
         self._own_thresholds = None if thresholds is None else inner
         self.built = False
         if not multi_label:
@@ -85,10 +85,10 @@ class AUC(Metric):
         return written if self._own_thresholds else {k: v for k, v in written.items() if k != "thresholds"}
 
     def _build(self, labels: tuple[int, ...]) -> None:
-        if self.label_weights is not None and self.label_weights.shape != labels:
+        if self.label_weights is not None and labels != (len(self.label_weights),):
             raise ValueError(
-                f"AUC: expected label_weights to hold one weight for each of the labels, shape {labels}; received shape "
-                f"{self.label_weights.shape}."
+                f"AUC: expected label_weights to hold a weight for each of the labels, shape {labels}; received "
+                f"{len(self.label_weights)} weights."
             )
         for name in _COUNTS:
             setattr(self, name, self.add_variable((self.num_thresholds, *labels), "zeros", name=name))

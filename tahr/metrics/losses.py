@@ -3,6 +3,7 @@
 from typing import Any
 
 from tahr import losses, ops
+from tahr.losses.loss import multiply_weights
 from tahr.metrics.reduction import MeanMetricWrapper
 
 __all__ = [
@@ -256,6 +257,8 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """The mean of `losses.sparse_categorical_crossentropy`.
 
+    As in Keras, targets of `ignore_class` count as 0 in the mean, and are left out of it where there are sample weights.
+
     Args:
         name, dtype: see `Metric`.
         from_logits, ignore_class, axis: see `losses.sparse_categorical_crossentropy`.
@@ -282,3 +285,10 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
             ignore_class=ignore_class,
             axis=axis,
         )
+        self.ignore_class = ignore_class
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        if self.ignore_class is not None and sample_weight is not None:
+            counts = ops.cast(ops.not_equal(ops.convert_to_tensor(y_true), self.ignore_class), self.dtype)
+            sample_weight = multiply_weights(ops.cast(ops.convert_to_tensor(sample_weight), self.dtype), counts)
+        super().update_state(y_true, y_pred, sample_weight)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import ops
-from tahr.optimizers.optimizer import Optimizer
+from tahr.optimizers.optimizer import Arrays, Optimizer
 from tahr.variables import Variable
 
 __all__ = ["LossScaleOptimizer"]
@@ -81,26 +81,20 @@ class LossScaleOptimizer(Optimizer):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         self.inner_optimizer.update_step(gradient, variable, learning_rate)
 
-    def _advance(
-        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable]
-    ) -> tuple[list[Any], dict[int, Any]]:
+    def _advance(self, grads: list[Any], arrays: Arrays) -> None:
         counter, scale = id(self.step_counter), id(self.dynamic_scale)
-        order = list(state)
+        count, now = arrays.state[counter], arrays.state[scale]
 
-        def finite() -> tuple[list[Any], list[Any]]:
-            shrunk = [g / ops.cast(state[scale], g.dtype) for g in grads]
-            new, inner = self.inner_optimizer._advance(shrunk, values, dict(state), variables)
-            grows = ops.equal(state[counter], self.dynamic_growth_steps - 1)
-            inner[counter] = ops.where(grows, 0, state[counter] + 1)
-            inner[scale] = ops.where(grows, state[scale] * 2.0, state[scale])
-            return new, [inner[key] for key in order]
+        def finite(then: Arrays) -> None:
+            self.inner_optimizer._advance([g / ops.cast(now, g.dtype) for g in grads], then)
+            grows = ops.equal(count, self.dynamic_growth_steps - 1)
+            then.state[counter] = ops.where(grows, 0, count + 1)
+            then.state[scale] = ops.where(grows, now * 2.0, now)
 
-        def overflow() -> tuple[list[Any], list[Any]]:
-            inner = {**state, counter: ops.zeros_like(state[counter]), scale: state[scale] / 2.0}
-            return list(values), [inner[key] for key in order]
+        def overflow(then: Arrays) -> None:
+            then.state[counter], then.state[scale] = ops.zeros_like(count), now / 2.0
 
-        new, changed = ops.cond(self.check_finite(grads), finite, overflow)
-        return new, dict(zip(order, changed, strict=True))
+        arrays.choose(self.check_finite(grads), finite, overflow)
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)

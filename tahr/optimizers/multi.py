@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from tahr.optimizers.optimizer import Optimizer
+from tahr.optimizers.optimizer import Arrays, Optimizer
 from tahr.recording import Recorded
 from tahr.saving.registry import CustomObjectScope
 from tahr.variables import Variable
@@ -160,22 +160,16 @@ class MultiOptimizer(Optimizer):
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         self._of[id(variable)].update_step(gradient, variable, learning_rate)
 
-    def _advance(
-        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable]
-    ) -> tuple[list[Any], dict[int, Any]]:
+    def _advance(self, grads: list[Any], arrays: Arrays) -> None:
         if self.loss_scale_factor is not None:
             grads = [g / self.loss_scale_factor for g in grads]
-        new = list(values)
         for optimizer in self._optimizers:
-            places = [i for i, v in enumerate(variables) if self._of[id(v)] is optimizer]
+            places = [i for i, v in enumerate(arrays.variables) if self._of[id(v)] is optimizer]
             if places:
-                moved, state = optimizer._advance(
-                    [grads[i] for i in places], [values[i] for i in places], state, [variables[i] for i in places]
-                )
-                for i, value in zip(places, moved, strict=True):
-                    new[i] = value
-        state[id(self._iterations)] = state[id(self._iterations)] + 1
-        return new, state
+                part = arrays.part(places)
+                optimizer._advance([grads[i] for i in places], part)
+                arrays.take(places, part)
+        arrays.state[id(self._iterations)] = arrays.state[id(self._iterations)] + 1
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
         for optimizer in self._optimizers:

@@ -1,5 +1,6 @@
 """`Optimizer`: from gradients to new weights, as variables that change or as a pure function of lists of arrays."""
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,9 +10,9 @@ from tahr import backends, naming, ops
 from tahr.optimizers import transforms
 from tahr.optimizers.schedules.schedule import LearningRateSchedule
 from tahr.recording import Recorded
-from tahr.variables import StatelessScope, Variable
+from tahr.variables import StatelessScope, Variable, stateless_scope
 
-__all__ = ["Optimizer", "OptimizerArguments"]
+__all__ = ["Arrays", "Optimizer", "OptimizerArguments"]
 
 
 class OptimizerArguments(TypedDict, total=False):
@@ -27,6 +28,47 @@ class OptimizerArguments(TypedDict, total=False):
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
     name: str | None
+
+
+@dataclasses.dataclass
+class Arrays:
+    """What one step changes.
+
+    Attributes:
+        variables: the trained variables.
+        values: their arrays.
+        state: the arrays of the optimizer's own variables, by the `id` of the variable.
+        donated: whether these arrays may be overwritten; else new ones take their places.
+    """
+
+    variables: list[Variable]
+    values: list[Any]
+    state: dict[int, Any]
+    donated: bool = False
+
+    def part(self, places: list[int]) -> "Arrays":
+        """Return the arrays of some of the trained variables, with the state in common."""
+        return Arrays([self.variables[i] for i in places], [self.values[i] for i in places], self.state, self.donated)
+
+    def take(self, places: list[int], part: "Arrays") -> None:
+        """Take back the values of what `part` gave."""
+        for i, value in zip(places, part.values, strict=True):
+            self.values[i] = value
+
+    def choose(self, condition: Any, yes: Callable[["Arrays"], None], no: Callable[["Arrays"], None]) -> None:
+        """Let `yes` change the arrays where `condition`, a scalar on the device, holds, else `no`."""
+        order = list(self.state)
+
+        def run(change: Callable[["Arrays"], None]) -> Callable[[], tuple[list[Any], list[Any]]]:
+            def branch() -> tuple[list[Any], list[Any]]:
+                inner = Arrays(self.variables, list(self.values), dict(self.state))
+                change(inner)
+                return inner.values, [inner.state[key] for key in order]
+
+            return branch
+
+        self.values, changed = ops.cond(condition, run(yes), run(no))
+        self.state.update(zip(order, changed, strict=True))
 
 
 class Optimizer(Recorded):
@@ -299,35 +341,23 @@ class Optimizer(Recorded):
             f"{type(self).__name__} defines no `update_step(self, gradient, variable, learning_rate)`."
         )
 
-    def update(
-        self,
-        gradients: list[Any],
-        values: list[Any],
-        state: dict[int, Any],
-        variables: list[Variable],
-        rate: Any,
-        t: Any,
-    ) -> list[Any]:
-        """Return the values of `variables` after one update; new values of the state go into `state`.
-
-        A pure function of arrays. This one runs `update_step` inside a functional scope.
+    def update(self, gradients: list[Any], arrays: "Arrays", rate: Any, t: Any) -> None:
+        """Make one update of `arrays` by the optimizer's formula: here, by `update_step` inside a functional scope.
 
         Args:
-            gradients: a gradient for each variable.
-            values: its value.
-            state: the array of each of the optimizer's variables, by the `id` of the variable.
-            variables: the variables.
+            gradients: a gradient for each trained variable.
+            arrays: what to change.
             rate: the learning rate, a scalar.
             t: number of this update, counting from 1, a float32 scalar.
         """
         scope = StatelessScope()
-        scope.values.update(state)
-        scope.values.update({id(v): value for v, value in zip(variables, values, strict=True)})
+        scope.values.update(arrays.state)
+        scope.values.update({id(v): x for v, x in zip(arrays.variables, arrays.values, strict=True)})
         with scope:
-            for gradient, variable in zip(gradients, variables, strict=True):
+            for gradient, variable in zip(gradients, arrays.variables, strict=True):
                 self.update_step(gradient, variable, rate)
-        state.update({key: scope.values[key] for key in state})
-        return [scope.values[id(v)] for v in variables]
+        arrays.state.update({key: scope.values[key] for key in arrays.state})
+        arrays.values = [scope.values[id(v)] for v in arrays.variables]
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Any] | None = None) -> None:
         """Move variables against their gradients.
@@ -345,18 +375,19 @@ class Optimizer(Recorded):
             return
         variables = self._targets(grads, trainable_variables)
         grads, variables = self._present(grads, variables)
-        engine = backends.current()
-        with engine.no_grad():
+        scope = stateless_scope()
+        with backends.current().no_grad():
             own = self.variables
             state = {id(v): v.value for v in own}
             values = [v.value for v in variables]
-            new, changed = self._advance(grads, values, dict(state), variables)
-            for variable, old, value in zip(variables, values, new, strict=True):
-                if value is not old:
-                    variable.assign(value)
+            arrays = Arrays(variables, list(values), dict(state), donated=scope is None or scope.donated)
+            self._advance(grads, arrays)
+            for variable, old, new in zip(variables, values, arrays.values, strict=True):
+                if new is not old:
+                    variable.assign(new)
             for variable in own:
-                if changed[id(variable)] is not state[id(variable)]:
-                    variable.assign(changed[id(variable)])
+                if arrays.state[id(variable)] is not state[id(variable)]:
+                    variable.assign(arrays.state[id(variable)])
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Any]]) -> Any:
         """Move variables against their gradients, given as pairs of a gradient and a variable; return the iteration.
@@ -414,23 +445,26 @@ class Optimizer(Recorded):
         kept, variables = self._present(list(grads), self._trainable_variables)
         places = [self._positions[id(v)] for v in variables]
         state = {id(v): value for v, value in zip(own, mapped, strict=True)}
+        arrays = Arrays(variables, [values[i] for i in places], state)
         with engine.no_grad():
-            new, state = self._advance(kept, [values[i] for i in places], state, variables)
-        for i, value in zip(places, new, strict=True):
+            self._advance(kept, arrays)
+        for i, value in zip(places, arrays.values, strict=True):
             values[i] = value
-        return values, [state[id(v)] for v in own]
+        return values, [arrays.state[id(v)] for v in own]
 
     def _check_built(
         self, optimizer_variables: Sequence[Any], own: list[Variable], trainable_variables: Sequence[Any]
     ) -> None:
         if not self.built:
             raise ValueError(f"stateless_apply: call {self.name}.build(trainable_variables) first.")
-        for what, given, own in (
+        for what, given, kept in (
             ("optimizer_variables", optimizer_variables, own),
             ("trainable_variables", trainable_variables, self._trainable_variables),
         ):
-            if len(given) != len(own):
-                raise ValueError(f"stateless_apply: expected {len(own)} {what} for {self.name}; received {len(given)}.")
+            if len(given) != len(kept):
+                raise ValueError(
+                    f"stateless_apply: expected {len(kept)} {what} for {self.name}; received {len(given)}."
+                )
 
     def _targets(self, grads: list[Any], trainable_variables: Sequence[Any] | None) -> list[Variable]:
         if trainable_variables is None:
@@ -449,8 +483,8 @@ class Optimizer(Recorded):
         unknown = [v for v in variables if id(v) not in self._positions]
         if unknown:
             raise ValueError(
-                f"{self.name}.apply: unknown variable {unknown[0]!r}. An optimizer trains the variables that it was built "
-                "with; make a new optimizer, or build this one with all variables."
+                f"{self.name}.apply: unknown variable {unknown[0]!r}. An optimizer trains the variables it was built with; "
+                "make a new optimizer, or build this one with all variables."
             )
         return variables
 
@@ -471,66 +505,58 @@ class Optimizer(Recorded):
         engine = backends.current()
         return [engine.tensor(g, v._dtype) for g, v in zip(grads, variables, strict=True)], variables
 
-    def _advance(
-        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable]
-    ) -> tuple[list[Any], dict[int, Any]]:
-        """Return values of variables and state after one step: everything but the formula of the update itself."""
-        if any(v.overwrite_with_gradient for v in variables):
-            grads, values = self._overwrite(grads, values, variables)
-        step = state[id(self._iterations)]
+    def _advance(self, grads: list[Any], arrays: "Arrays") -> None:
+        """Make one step: everything but the formula of the update itself."""
+        overwritten = {
+            i: g for i, (g, v) in enumerate(zip(grads, arrays.variables, strict=True)) if v.overwrite_with_gradient
+        }
+        step = arrays.state[id(self._iterations)]
+        if overwritten:  # the "gradient" of such a variable is its next value
+            rest = [i for i in range(len(grads)) if i not in overwritten]
+            part = arrays.part(rest)
+            self._step_on([grads[i] for i in rest], part, step)
+            arrays.take(rest, part)
+            arrays.values = [overwritten.get(i, x) for i, x in enumerate(arrays.values)]
+        else:
+            self._step_on(grads, arrays, step)
+        arrays.state[id(self._iterations)] = step + 1
+
+    def _step_on(self, grads: list[Any], arrays: "Arrays", step: Any) -> None:
         if self.loss_scale_factor is not None:
             grads = [g / self.loss_scale_factor for g in grads]
         if self.gradient_accumulation_steps:
-            values = self._accumulate(grads, values, state, variables, step)
+            self._accumulate(grads, arrays, step)
         else:
-            values = self._move(grads, values, state, variables, step)
-        state[id(self._iterations)] = step + 1
-        return values, state
+            self._move(grads, arrays, step)
 
-    def _overwrite(self, grads: list[Any], values: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Any]]:
-        """Return gradients and values where the variables whose "gradient" is their next value have it."""
-        kept = [g if v.overwrite_with_gradient else x for g, x, v in zip(grads, values, variables, strict=True)]
-        still = [ops.zeros_like(g) if v.overwrite_with_gradient else g for g, v in zip(grads, variables, strict=True)]
-        return still, kept
-
-    def _accumulate(
-        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable], step: Any
-    ) -> list[Any]:
-        """Return the values after a step that only every so often is an update, with the mean of the gradients."""
+    def _accumulate(self, grads: list[Any], arrays: "Arrays", step: Any) -> None:
+        """Make a step that only every so often is an update, with the mean of the gradients."""
         steps = self.gradient_accumulation_steps or 1
-        keys = [id(self._accumulators[self._positions[id(v)]]) for v in variables]
-        sums = [state[key] + g for key, g in zip(keys, grads, strict=True)]
-        order = list(state)
+        keys = [id(self._accumulators[self._positions[id(v)]]) for v in arrays.variables]
+        sums = [arrays.state[key] + g for key, g in zip(keys, grads, strict=True)]
 
-        def update() -> tuple[list[Any], list[Any]]:
-            inner = dict(state)
-            new = self._move([s / steps for s in sums], values, inner, variables, ops.floor_divide(step, steps))
-            inner.update({key: ops.zeros_like(s) for key, s in zip(keys, sums, strict=True)})
-            return new, [inner[key] for key in order]
+        def update(then: "Arrays") -> None:
+            self._move([s / steps for s in sums], then, ops.floor_divide(step, steps))
+            then.state.update({key: ops.zeros_like(s) for key, s in zip(keys, sums, strict=True)})
 
-        def wait() -> tuple[list[Any], list[Any]]:
-            inner = {**state, **dict(zip(keys, sums, strict=True))}
-            return list(values), [inner[key] for key in order]
+        def wait(then: "Arrays") -> None:
+            then.state.update(zip(keys, sums, strict=True))
 
-        new, changed = ops.cond(ops.equal((step + 1) % steps, 0), update, wait)
-        state.update(zip(order, changed, strict=True))
-        return new
+        arrays.choose(ops.equal((step + 1) % steps, 0), update, wait)
 
-    def _move(
-        self, grads: list[Any], values: list[Any], state: dict[int, Any], variables: list[Variable], step: Any
-    ) -> list[Any]:
-        """Return the values after an update: clipping, weight decay, the formula, constraints, averages."""
+    def _move(self, grads: list[Any], arrays: "Arrays", step: Any) -> None:
+        """Make an update: clipping, weight decay, the formula, averages, constraints."""
         grads = transforms.clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
-        rate = self._rate(state, step)
-        decays = [self.decay_of(v) if self._decays(v) else None for v in variables]
-        values = [
-            x if decay is None else x - x * ops.cast(rate * decay, v._dtype)
-            for x, v, decay in zip(values, variables, decays, strict=True)
-        ]
-        values = self.update(grads, values, state, variables, rate, ops.cast(step + 1, "float32"))
+        rate = self._rate(arrays.state, step)
+        self._decay(arrays, rate)
+        self.update(grads, arrays, rate, ops.cast(step + 1, "float32"))
         if self.use_ema:
-            values = self._average(values, state, variables, step)
-        return [v.constraint(x) if v.constraint is not None else x for x, v in zip(values, variables, strict=True)]
+            self._average(arrays, step)
+        if any(v.constraint is not None for v in arrays.variables):
+            arrays.values = [
+                v.constraint(x) if v.constraint is not None else x
+                for x, v in zip(arrays.values, arrays.variables, strict=True)
+            ]
 
     def _rate(self, state: dict[int, Any], step: Any) -> Any:
         rate = self._learning_rate
@@ -539,17 +565,24 @@ class Optimizer(Recorded):
         found = rate(step) if isinstance(rate, LearningRateSchedule) else rate()
         return ops.convert_to_tensor(found, dtype="float32")
 
-    def _average(self, values: list[Any], state: dict[int, Any], variables: list[Variable], step: Any) -> list[Any]:
-        """Return the values, with moving averages of them brought up to date, and taken on every so often."""
-        new = []
+    def _decay(self, arrays: "Arrays", rate: Any) -> None:
+        """Take weight decay off the variables."""
+        for i, variable in enumerate(arrays.variables):
+            decay = self.decay_of(variable)
+            if decay is not None and self._decays(variable):
+                x = arrays.values[i]
+                arrays.values[i] = x - x * ops.cast(rate * decay, variable._dtype)
+
+    def _average(self, arrays: "Arrays", step: Any) -> None:
+        """Bring the moving averages up to date, and let the variables take them on every so often."""
         momentum = ops.where(step == 0, 0.0, self.ema_momentum)  # the first average is the first value
         every = self.ema_overwrite_frequency
-        for x, v in zip(values, variables, strict=True):
-            key = id(self._averages[self._positions[id(v)]])
-            share = ops.cast(momentum, v._dtype)
-            state[key] = share * state[key] + (1 - share) * x
-            new.append(ops.where((step + 1) % every == 0, state[key], x) if every else x)
-        return new
+        for i, variable in enumerate(arrays.variables):
+            key, x = id(self._averages[self._positions[id(variable)]]), arrays.values[i]
+            share = ops.cast(momentum, variable._dtype)
+            arrays.state[key] = share * arrays.state[key] + (1 - share) * x
+            if every:
+                arrays.values[i] = ops.where((step + 1) % every == 0, arrays.state[key], x)
 
     def finalize_variable_values(self, var_list: Iterable[Any]) -> None:
         """Set variables to their moving averages at the end of training, if averages are kept."""

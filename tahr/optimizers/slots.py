@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from tahr import backends, ops
-from tahr.optimizers.optimizer import Optimizer
+from tahr.optimizers.optimizer import Arrays, Optimizer
 from tahr.variables import Variable
 
 __all__ = ["SlotOptimizer"]
@@ -62,22 +62,17 @@ class SlotOptimizer(Optimizer):
         for slot, new in zip([variable, *kept], [value, *slots], strict=True):
             slot.assign(new)
 
-    def update(
-        self,
-        gradients: list[Any],
-        values: list[Any],
-        state: dict[int, Any],
-        variables: list[Variable],
-        rate: Any,
-        t: Any,
-    ) -> list[Any]:
+    def update(self, gradients: list[Any], arrays: Arrays, rate: Any, t: Any) -> None:
         if not type(self).update_step.__module__.startswith("tahr.optimizers."):  # a user's own, in a subclass
-            return super().update(gradients, values, state, variables, rate, t)
-        cast = backends.current().cast
-        before, new = dict(state), []  # a slot may be shared by all variables, and then changes once
-        for gradient, value, variable in zip(gradients, values, variables, strict=True):
-            kept = self._slots[self._positions[id(variable)]]
-            value, slots = self.step(gradient, value, tuple(before[id(slot)] for slot in kept), rate, t)
-            state.update({id(slot): cast(array, slot._dtype) for slot, array in zip(kept, slots, strict=True)})
-            new.append(cast(value, variable._dtype))
-        return new
+            return super().update(gradients, arrays, rate, t)
+        kept = [self._slots[self._positions[id(v)]] for v in arrays.variables]
+        slots = [tuple(arrays.state[id(slot)] for slot in own) for own in kept]
+        engine = backends.current()
+        if arrays.donated and engine.update_in_place(self, gradients, arrays.values, slots, rate, t):
+            return None
+        for i, variable in enumerate(arrays.variables):
+            value, new = self.step(gradients[i], arrays.values[i], slots[i], rate, t)
+            arrays.values[i] = engine.cast(value, variable._dtype)
+            for slot, array in zip(kept[i], new, strict=True):
+                arrays.state[id(slot)] = engine.cast(array, slot._dtype)
+        return None

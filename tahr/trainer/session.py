@@ -196,7 +196,7 @@ class Session:
             session, moved = weakref.proxy(self), []
 
             def run(values: list[Any], data: Any) -> Any:
-                new, outputs = session._scoped("predict", values, lambda model: model.predict_step(data))
+                new, outputs = session._scoped("predict", values, lambda model: model.predict_step((data,)))
                 moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
                 return outputs, [new[i] for i in moved]
 
