@@ -99,6 +99,7 @@ _FAMILIES = {
     "rnn": ("RNN", "StackedRNNCells"),
     "serialization": ("deserialize", "serialize"),
     "simple_rnn": ("SimpleRNN", "SimpleRNNCell"),
+    "tabular": ("CategoryEncoding", "Discretization", "Normalization"),
     "wrapper": ("SpectralNormalization", "TimeDistributed", "Wrapper"),
 }
 # Second names: (the name in tahr, how many axes) for each of Keras's older spellings.

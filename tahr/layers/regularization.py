@@ -234,14 +234,14 @@ class GaussianNoise(_Noise):
 
 
 class ActivityRegularization(Layer):
-    """Pass the inputs through and add `l1 * sum(|x|) + l2 * sum(x^2)` to the loss.
+    """Pass the inputs through and add `(l1 * sum(|x|) + l2 * sum(x^2)) / batch size` to the loss.
 
     Args:
         l1: factor of the sum of absolute values.
         l2: factor of the sum of squares.
 
     >>> layer = keras.layers.ActivityRegularization(l1=0.5)
-    >>> _ = layer(ops.array([1.0, -2.0]))
+    >>> _ = layer(ops.array([[1.0, -2.0]]))
     >>> float(layer.losses[0])
     1.5
     """

@@ -58,6 +58,15 @@ SAMPLES = [
     sample("Identity", ((2, 3),), plain(lambda x: x)),
     sample("Masking", (np.array([[[1.0, 0.0], [0.0, 0.0]]], "float32"),), plain(lambda x: x)),
     sample("Rescaling", ((2, 3),), plain(lambda x: x * 0.5 - 1), scale=0.5, offset=-1.0),
+    # ---- tables
+    sample("Normalization", ((4, 3),), plain(lambda x: (x - 1) / 2), mean=1.0, variance=4.0),
+    sample("Normalization", ((4, 2),), plain(lambda x: x * np.sqrt([1.0, 4.0]) + [0.0, 3.0]), mean=[0.0, 3.0],
+           variance=[1.0, 4.0], invert=True),
+    sample("CategoryEncoding", (IDS,), plain(lambda ids: np.eye(5)[ids.astype(int)].max(1)), num_tokens=5),
+    sample("CategoryEncoding", (IDS,), plain(lambda ids: np.eye(5)[ids.astype(int)].sum(1)), num_tokens=5,
+           output_mode="count"),
+    sample("CategoryEncoding", (IDS,), plain(lambda ids: np.eye(5)[ids.astype(int)]), num_tokens=5,
+           output_mode="one_hot"),
     # ---- activations
     sample("Activation", ((2, 3),), plain(np.tanh), activation="tanh"),
     sample("ReLU", ((4, 5),), plain(lambda x: np.where(x > 0.2, np.minimum(x, 1.0), 0.1 * (x - 0.2))),

@@ -275,3 +275,25 @@ def test_attention_scores_and_dropout() -> None:
     assert tree.flatten(
         layer(keras.KerasTensor((None, 7, 4)), keras.KerasTensor((None, 5, 4)), return_attention_scores=True)
     )[1].shape == (None, 2, 7, 5)
+
+
+def test_normalization_adapts_in_one_pass_over_a_stream() -> None:
+    x = np.random.default_rng(0).normal(5, 3, (50, 4)).astype("float32")
+    whole, stream = layers.Normalization(), layers.Normalization()
+    whole.adapt(x)
+    stream.adapt(x[i : i + 7] for i in range(0, 50, 7))
+    for a, b in zip(whole.get_weights(), stream.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)
+    np.testing.assert_allclose(host(stream(x)), (x - x.mean(0)) / x.std(0), rtol=1e-3, atol=1e-4)
+
+
+def test_discretization() -> None:
+    layer = layers.Discretization(num_bins=4)
+    values = np.arange(100, dtype="float32")
+    with pytest.raises(ValueError, match="adapt"):
+        layer(values)
+    layer.adapt(values)
+    found = ops.convert_to_numpy(layer(values))
+    assert np.bincount(found).tolist() == [25, 25, 25, 25]
+    again = layers.deserialize(layers.serialize(layers.Discretization([0.0, 1.0], output_mode="count")))
+    np.testing.assert_array_equal(host(again(np.array([[-1.0, 0.0, 5.0]]))), [[1, 1, 1]])
