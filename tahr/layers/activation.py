@@ -191,9 +191,9 @@ class Softmax(Layer):
             axis = axis[0]
         return ops.softmax(inputs, axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the mask of the inputs."""
-        return previous_mask
+        return mask
 
 
 def _not_negative(value: Any, name: str, layer: Layer) -> float:

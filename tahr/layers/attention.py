@@ -99,9 +99,9 @@ class Attention(Layer):
             result = result * ops.expand_dims(ops.cast(query_mask, ops.dtype(result)), -1)
         return (result, weights) if return_attention_scores else result
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the mask of the query."""
-        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        return mask[0] if isinstance(mask, (list, tuple)) else mask
 
 
 def causal_mask(queries: int, keys: int) -> Any:

@@ -111,9 +111,9 @@ class Bidirectional(Layer):
                 return (one + two) / 2
         return [one, two]
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, _: Any, mask: Any = None) -> Any:
         """Return the mask for outputs with steps, None for other outputs and for states."""
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         kept = mask if self.return_sequences else None
         outputs = [kept, kept] if self.merge_mode is None else [kept]
         if not self.return_state:

@@ -49,7 +49,7 @@ class Masking(Layer):
         kept = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
         return inputs * ops.cast(kept, ops.dtype(inputs))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return where a step has a value other than `mask_value`."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
@@ -102,6 +102,6 @@ class Lambda(Layer):
             return KerasTensor(self.output_shape(given), self.compute_dtype, record_history=False)
         return KerasTensor((given[0], *self.output_shape), self.compute_dtype, record_history=False)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the mask that the constructor was told."""
-        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask

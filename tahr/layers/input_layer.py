@@ -27,6 +27,8 @@ class InputLayer(Layer):
     (None, 3)
     """
 
+    batch_shape: Any = None
+
     def __init__(
         self,
         shape: Any = None,

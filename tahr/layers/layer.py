@@ -681,14 +681,17 @@ class Layer(Recorded, Operation):
         return config
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """Return a new layer made from what `get_config` gave.
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Return a new layer made from what `get_config` gave; `custom_objects` are classes and functions by name.
 
         A constructor without `**kwargs` takes no name, trainable or dtype: these are set on the new layer.
         """
         accepted = {name for name, _, _ in parameters_of(cls)}
         later = {key: config[key] for key in ("name", "trainable", "dtype") if key in config and key not in accepted}
-        made = super().from_config({key: value for key, value in config.items() if key not in later})
+        from tahr.saving.registry import CustomObjectScope
+
+        with CustomObjectScope(custom_objects or {}):
+            made = super().from_config({key: value for key, value in config.items() if key not in later})
         for key, value in later.items():
             setattr(made, "dtype_policy" if key == "dtype" else key, value)
         return made

@@ -66,12 +66,12 @@ class _Merging(Layer):
         """Return the combination of inputs of equal rank."""
         raise NotImplementedError
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return where any input is kept, or None if an input carries no mask."""
-        if previous_mask is None or any(m is None for m in previous_mask):
+        if mask is None or any(m is None for m in mask):
             return None
-        rank = max(len(m.shape) for m in previous_mask)
-        return functools.reduce(ops.logical_or, [_lift(m, rank) for m in previous_mask])
+        rank = max(len(m.shape) for m in mask)
+        return functools.reduce(ops.logical_or, [_lift(m, rank) for m in mask])
 
 
 def _listed(given: Any) -> list[Any]:
@@ -116,8 +116,6 @@ class Subtract(_Merging):
 
 class Multiply(_Merging):
     """Return the product of the inputs, element by element.
-
-    A position that an input's mask leaves out counts as 1 for that input.
 
     >>> keras.layers.Multiply()([ops.array([3.0]), ops.array([2.0])])
     [6.0]
@@ -198,12 +196,12 @@ class Concatenate(_Merging):
         """Compute the outputs."""
         return ops.concatenate(inputs, self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the masks joined like the inputs; an input without one keeps everything."""
-        if previous_mask is None or all(m is None for m in previous_mask):
+        if mask is None or all(m is None for m in mask):
             return None
         rank = len(inputs[0].shape)
-        masks = [_lifted_mask(x, m, rank) for x, m in zip(inputs, previous_mask, strict=True)]
+        masks = [_lifted_mask(x, m, rank) for x, m in zip(inputs, mask, strict=True)]
         return ops.any(ops.concatenate(masks, self.axis), -1)
 
 
@@ -266,7 +264,7 @@ class Dot(_Merging):
         joined = (*free[0], *free[1])
         return ops.reshape(flat, (flat.shape[0], *(joined or (1,))))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return None."""
         return None
 

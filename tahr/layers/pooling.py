@@ -309,7 +309,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         total = ops.sum(inputs * kept, axis, self.keepdims)
         return ops.divide_no_nan(total, ops.sum(kept, axis, self.keepdims))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return None: no steps are left."""
         return None
 

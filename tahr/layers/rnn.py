@@ -288,9 +288,9 @@ class RNN(Layer):
         (states, _), outputs = ops.scan(step, (initial_state, before), xs)
         return outputs[-1], ops.moveaxis(outputs, 0, 1), states
 
-    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+    def compute_mask(self, _: Any, mask: Any = None) -> Any:
         """Return the mask if the output has steps, else None; None for states."""
-        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         kept = mask if self.return_sequences else None
         return [kept, *(None for _ in _listed(self.state_size))] if self.return_state else kept
 

@@ -257,6 +257,12 @@ class Discretization(Layer):
             raise ValueError(f"{who(self)}: expected `bin_boundaries` in rising order; received {bin_boundaries!r}.")
         self.epsilon, self.sparse = epsilon, sparse
         self.output_mode = choice(output_mode, ("int", "one_hot", "multi_hot", "count"), "output_mode", self)
+        self._seen = []
+
+    @property
+    def output_dtype(self) -> str:
+        """The type of the outputs."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Choose boundaries between which equally many values of the data lie.
@@ -270,14 +276,26 @@ class Discretization(Layer):
         """
         if self.num_bins is None:
             raise ValueError(f"{who(self)}: the boundaries were given, so there is nothing to adapt.")
-        values = [np.ravel(batch) for batch in batches_of(data, steps)]
-        if not sum(v.size for v in values):
-            raise ValueError(f"{who(self)}: adapt received no data.")
-        shares = np.linspace(0, 1, self.num_bins + 1)[1:-1]
-        self.bin_boundaries = [float(q) for q in np.quantile(np.concatenate(values), shares)]
+        self.reset_state()
+        for batch in batches_of(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def reset_state(self) -> None:
+        """Forget the values seen."""
+        self._seen: list[np.ndarray] = []
+
+    def update_state(self, data: Any) -> None:
+        """Take the values of a batch into account."""
+        self._seen.append(np.ravel(np.asarray(data, "float32")))
 
     def finalize_state(self) -> None:
-        """Do nothing: the boundaries are ready as soon as they are found."""
+        """Choose the boundaries for the values seen."""
+        if not sum(v.size for v in self._seen):
+            raise ValueError(f"{who(self)}: adapt received no data.")
+        shares = np.linspace(0, 1, whole(self.num_bins, "num_bins", self) + 1)[1:-1]
+        self.bin_boundaries = [float(q) for q in np.quantile(np.concatenate(self._seen), shares)]
+        self._seen = []
 
     def call(self, inputs: Any) -> Any:
         """Compute the outputs."""
