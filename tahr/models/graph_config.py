@@ -9,7 +9,7 @@ from tahr.layers.layer import Layer
 from tahr.ops.declare import OpCall
 from tahr.symbolic import KerasTensor, Node
 
-__all__ = ["first_call_index", "graph_config", "graph_names", "model_from_graph", "read_structure", "run_graph"]
+__all__ = ["graph_config", "graph_names", "model_from_graph", "read_structure", "run_graph"]
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------
@@ -54,8 +54,11 @@ def graph_names(operations: list[Any]) -> dict[int, str]:
     return names
 
 
-def first_call_index(operation: Any) -> int:
-    """Return the number of an operation's first call; Keras counts the making of a functional model as its call 0."""
+def _first_output_call(operation: Any) -> int:
+    """Return the number of an operation's first call where a model's outputs name it.
+
+    There, and only there, Keras counts the making of a functional model as its call 0.
+    """
     from tahr.models.functional import Functional
 
     return 1 if isinstance(operation, Functional) else 0
@@ -66,9 +69,7 @@ class _References:
 
     def __init__(self, names: dict[int, str], nodes: dict[int, list[Node]]):
         self._names = names
-        self._calls = {
-            id(n): i + first_call_index(n.operation) for group in nodes.values() for i, n in enumerate(group)
-        }
+        self._calls = {id(n): i for group in nodes.values() for i, n in enumerate(group)}
 
     def of(self, x: KerasTensor) -> list[Any]:
         assert x.history is not None
@@ -77,7 +78,8 @@ class _References:
 
     def structure(self, structure: Any) -> Any:
         if isinstance(structure, KerasTensor):
-            return self.of(structure)
+            name, call, output = self.of(structure)
+            return [name, call + _first_output_call(structure.history[0].operation), output]  # type: ignore[index]
         if isinstance(structure, dict):
             return {key: self.structure(value) for key, value in structure.items()}
         return [self.structure(value) for value in structure]
@@ -126,50 +128,79 @@ def model_from_graph(cls: type, config: dict[str, Any], custom_objects: Any = No
     from tahr.saving.registry import CustomObjectScope
 
     with CustomObjectScope(custom_objects):
-        outputs_of = run_graph(config["layers"], config["output_layers"], str(config.get("name")))
-    inputs = read_structure(config["input_layers"], outputs_of)
-    outputs = read_structure(config["output_layers"], outputs_of)
+        output_of = run_graph(config["layers"], str(config.get("name")))
+    inputs = read_structure(config["input_layers"], output_of)
+    outputs = read_structure(config["output_layers"], output_of.at_outputs(config["output_layers"]))
     extra = {key: config[key] for key in ("name", "trainable") if config.get(key) is not None}
     return cls(inputs, outputs, **extra)
 
 
-def run_graph(layers: list[dict[str, Any]], output_layers: Any, where: str) -> Callable[[str, int, int], KerasTensor]:
-    """Make all layers, call them as their `inbound_nodes` say, and return a function from reference to symbol."""
-    made: dict[str, Any] = {}
-    for described in layers:
-        if described["name"] in made:
-            raise ValueError(f"Model {where!r}: two of its layers have the name {described['name']!r}.")
-        made[described["name"]] = _read_operation(described)
-    waiting = {described["name"]: list(described["inbound_nodes"]) for described in layers}
-    results: dict[str, list[list[Any]]] = {name: [] for name in made}
-    offsets = _call_offsets(layers, output_layers)
-    for name, operation in made.items():
-        if isinstance(operation, InputLayer):
-            results[name].append([operation.output])
+class _Graph:
+    """The operations of a model by name, and the symbols that came out of each of their calls."""
 
-    def is_ready(reference: list[Any]) -> bool:
-        name, call, _ = reference
-        if name not in results:
-            raise ValueError(f"Model {where!r}: the layer {name!r} is used, but not listed.")
-        return call - offsets.get(name, 0) < len(results[name])
+    def __init__(self, layers: list[dict[str, Any]], where: str):
+        self.where = where
+        self.made: dict[str, Any] = {}
+        for described in layers:
+            if described["name"] in self.made:
+                raise ValueError(f"Model {where!r}: two of its layers have the name {described['name']!r}.")
+            self.made[described["name"]] = _read_operation(described)
+        self.results: dict[str, list[list[Any]]] = {name: [] for name in self.made}
+        for name, operation in self.made.items():
+            if isinstance(operation, InputLayer):
+                self.results[name].append([operation.output])
+        self.counts = {described["name"]: max(1, len(described["inbound_nodes"])) for described in layers}
+        used = [reference for described in layers for reference in _references(described["inbound_nodes"])]
+        self.offsets = self._offsets(used)
 
-    def output_of(name: str, call: int, output: int) -> KerasTensor:
-        if not is_ready([name, call, output]):
-            raise ValueError(f"Model {where!r}: call {call} of the layer {name!r} is used, but not listed.")
-        return results[name][call - offsets.get(name, 0)][output]
+    def _offsets(self, used: list[list[Any]]) -> dict[str, int]:
+        """Return for some names the number of their first call: older files count calls outside of the model, too."""
+        highest: dict[str, int] = {}
+        for name, call, _ in used:
+            highest[name] = max(call, highest.get(name, 0))
+        return {n: call - self.counts[n] + 1 for n, call in highest.items() if call >= self.counts.get(n, call + 1)}
 
-    while any(waiting.values()):
-        before = sum(map(len, waiting.values()))
-        for name, calls in waiting.items():
-            while calls and all(is_ready(reference) for reference in _references(calls[0])):
-                args, kwargs = (_read_argument(calls[0][part], output_of) for part in ("args", "kwargs"))
-                del calls[0]
-                outputs = made[name](*args, **kwargs)
-                results[name].append([outputs] if isinstance(outputs, KerasTensor) else tree.flatten(outputs))
-        if sum(map(len, waiting.values())) == before:
-            stuck = [name for name, calls in waiting.items() if calls]
-            raise ValueError(f"Model {where!r}: the layers {stuck[:8]} wait for inputs that nothing makes.")
-    return output_of
+    def is_ready(self, name: str, call: int) -> bool:
+        if name not in self.results:
+            raise ValueError(f"Model {self.where!r}: the layer {name!r} is used, but not listed.")
+        return 0 <= call - self.offsets.get(name, 0) < len(self.results[name])
+
+    def __call__(self, name: str, call: int, output: int) -> KerasTensor:
+        if not self.is_ready(name, call):
+            raise ValueError(f"Model {self.where!r}: call {call} of the layer {name!r} is used, but not listed.")
+        return self.results[name][call - self.offsets.get(name, 0)][output]
+
+    def at_outputs(self, output_layers: Any) -> "_Graph":
+        """Count calls from here on as a model's outputs do; see `_first_output_call`."""
+        used: list[list[Any]] = []
+        read_structure(output_layers, lambda *reference: used.append(list(reference)))
+        self.offsets = {
+            name: _first_output_call(operation)
+            for name, operation in self.made.items()
+            if all(call for other, call, _ in used if other == name)
+        } | self._offsets(used)
+        return self
+
+    def run(self, layers: list[dict[str, Any]]) -> None:
+        waiting = {described["name"]: list(described["inbound_nodes"]) for described in layers}
+        while any(waiting.values()):
+            before = sum(map(len, waiting.values()))
+            for name, calls in waiting.items():
+                while calls and all(self.is_ready(other, call) for other, call, _ in _references(calls[0])):
+                    args, kwargs = (_read_argument(calls[0][part], self) for part in ("args", "kwargs"))
+                    del calls[0]
+                    outputs = self.made[name](*args, **kwargs)
+                    self.results[name].append([outputs] if isinstance(outputs, KerasTensor) else tree.flatten(outputs))
+            if sum(map(len, waiting.values())) == before:
+                stuck = [name for name, calls in waiting.items() if calls]
+                raise ValueError(f"Model {self.where!r}: the layers {stuck[:8]} wait for inputs that nothing makes.")
+
+
+def run_graph(layers: list[dict[str, Any]], where: str) -> _Graph:
+    """Make all layers, call them as their `inbound_nodes` say, and return the symbols that came out."""
+    graph = _Graph(layers, where)
+    graph.run(layers)
+    return graph
 
 
 def _read_operation(described: dict[str, Any]) -> Any:
@@ -180,21 +211,6 @@ def _read_operation(described: dict[str, Any]) -> Any:
     if found is not None:
         return make_operation(found, {**deserialize_keras_object(described["config"]), "name": described["name"]})
     return deserialize_keras_object({k: v for k, v in described.items() if k not in ("name", "inbound_nodes")})
-
-
-def _call_offsets(layers: list[dict[str, Any]], output_layers: Any) -> dict[str, int]:
-    """Return for some layers the number that their first call has; see `first_call_index`."""
-    highest: dict[str, int] = {}
-    used = [reference for described in layers for reference in _references(described["inbound_nodes"])]
-
-    def note(name: str, call: int, output: int) -> Any:
-        used.append([name, call, output])
-
-    read_structure(output_layers, note)
-    for name, call, _ in used:
-        highest[name] = max(call, highest.get(name, 0))
-    count = {described["name"]: max(1, len(described["inbound_nodes"])) for described in layers}
-    return {name: call - count[name] + 1 for name, call in highest.items() if call >= count.get(name, call + 1)}
 
 
 def _references(value: Any) -> Iterator[list[Any]]:

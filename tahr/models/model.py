@@ -374,10 +374,9 @@ class Model(Layer):
 
     def build(self, input_shape: Any) -> None:
         """Make the weights by a call on symbols of the given shape (structure of shapes for several inputs)."""
-        if self._function is None and input_shape is not None:
-            if type(self).call is not Model.call:
-                self.built = True
-                self.compute_output_spec(_symbols_of(input_shape))
+        if self._function is None and input_shape is not None and type(self).call is not Model.call:
+            self.built = True
+            self.compute_output_spec(_symbols_of(input_shape))
         self.built = True
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 from tahr import tree
 from tahr.layers.layer import Layer
 from tahr.models.functional import Functional
-from tahr.models.graph_config import first_call_index, graph_names
+from tahr.models.graph_config import graph_names
 from tahr.models.model import Model
 
 __all__ = ["print_summary"]
@@ -139,7 +139,7 @@ def _connections(model: Functional) -> dict[int, str]:
     found: dict[int, list[str]] = {}
     for node in [*(x.history[0] for x in model.inputs if x.history is not None), *model._function._plan]:
         key = id(node.operation)
-        calls[id(node)] = counts.get(key, first_call_index(node.operation))
+        calls[id(node)] = counts.get(key, 0)
         counts[key] = calls[id(node)] + 1
     for node in model._function._plan:
         for x in node.inputs:
