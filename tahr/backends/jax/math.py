@@ -1,10 +1,12 @@
 """JAX's own versions of operations that `jax.numpy` does otherwise, or that it lacks."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from tahr.backends.backend import numpy_dtype
@@ -85,8 +87,38 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 @implements
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
-    place = inputs.at[tuple(jnp.moveaxis(indices, -1, 0))]
-    return getattr(place, {None: "set", "mul": "multiply"}.get(reduction, reduction))(updates)
+    key = tuple(jnp.moveaxis(indices, -1, 0))
+    if reduction == "mul":
+        return _scatter_product(inputs, key, updates)
+    return getattr(inputs.at[key], reduction or "set")(updates)
+
+
+def _scatter_product(inputs: Any, key: tuple[Any, ...], updates: Any) -> Any:
+    """JAX differentiates scattered products of distinct places only, so products of one place are made first."""
+    depth = len(key)
+    rows = inputs.reshape(math.prod(inputs.shape[:depth]), -1)
+    sizes = inputs.shape[:depth]
+    place = jnp.ravel_multi_index(
+        [jnp.where(k < 0, k + n, k).ravel() for k, n in zip(key, sizes, strict=True)], sizes, mode="clip"
+    )
+    values = jnp.broadcast_to(updates, (*key[0].shape, *inputs.shape[depth:])).reshape(place.size, -1)
+    order = jnp.argsort(place)
+    place, values = place[order], values[order]
+    begins = jnp.concatenate([jnp.ones(1, bool), place[1:] != place[:-1]])[: place.size]
+
+    def combine(a: Any, b: Any) -> Any:
+        return a[0] | b[0], jnp.where(b[0][:, None], b[1], a[1] * b[1])
+
+    products = lax.associative_scan(combine, (begins, values))[1]
+    ends = jnp.concatenate([begins[1:], jnp.ones(1, bool)])[: place.size]
+    target = jnp.where(ends, place, len(rows) + jnp.arange(place.size))  # those out of bounds are dropped
+    found = rows.at[target].multiply(products, mode="drop", unique_indices=True)
+    return found.reshape(inputs.shape)
+
+
+@implements
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    return jnp.repeat(x, np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis)
 
 
 @implements
