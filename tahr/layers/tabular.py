@@ -217,6 +217,9 @@ def _plain(value: Any) -> Any:
     return np.asarray(ops.convert_to_numpy(value)).tolist()
 
 
+_BY_COUNT = "interpolated_inverted_cdf"  # the k-th of n values is the quantile k / n, linear between
+
+
 class Discretization(Layer):
     """Return the number of the bin that each value falls into.
 
@@ -294,7 +297,7 @@ class Discretization(Layer):
         if not sum(v.size for v in self._seen):
             raise ValueError(f"{who(self)}: adapt received no data.")
         shares = np.linspace(0, 1, whole(self.num_bins, "num_bins", self) + 1)[1:-1]
-        self.bin_boundaries = [float(q) for q in np.quantile(np.concatenate(self._seen), shares)]
+        self.bin_boundaries = [float(q) for q in np.quantile(np.concatenate(self._seen), shares, method=_BY_COUNT)]
         self._seen = []
 
     def call(self, inputs: Any) -> Any:

@@ -294,6 +294,6 @@ def test_discretization() -> None:
         layer(values)
     layer.adapt(values)
     found = ops.convert_to_numpy(layer(values))
-    assert np.bincount(found).tolist() == [25, 25, 25, 25]
+    assert np.bincount(found).tolist() == [24, 25, 25, 26]  # the k-th of n values is the quantile k / n
     again = layers.deserialize(layers.serialize(layers.Discretization([0.0, 1.0], output_mode="count")))
     np.testing.assert_array_equal(host(again(np.array([[-1.0, 0.0, 5.0]]))), [[1, 1, 1]])
