@@ -52,6 +52,8 @@ class BatchNormalization(Layer):
     """
 
     supports_masking = True
+    moving_mean_initializer: Any
+    moving_variance_initializer: Any
 
     def __init__(
         self,
@@ -106,7 +108,7 @@ class BatchNormalization(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
         self.gamma = weight(self, "gamma", shape) if self.scale else None
         self.beta = weight(self, "beta", shape) if self.center else None
-        fixed = {"trainable": False, "autocast": False}
+        fixed: dict[str, Any] = {"trainable": False, "autocast": False}
         self.moving_mean = weight(self, "moving_mean", shape, **fixed)
         self.moving_variance = weight(self, "moving_variance", shape, **fixed)
         if self.renorm:

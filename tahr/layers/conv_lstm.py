@@ -17,6 +17,8 @@ _WINDOWS = ("filters", "kernel_size", "strides", "padding", "data_format", "dila
 class ConvLSTMCell(DropoutRNNCell, Layer):
     """One step of a convolutional LSTM."""
 
+    bias_initializer: Any
+
     def __init__(
         self,
         rank: int,

@@ -39,6 +39,7 @@ class Embedding(Layer):
     unrecorded = frozenset({"weights", "autocast"})
     _always_written = frozenset({"activity_regularizer"})
     embeddings: Any = None
+    embeddings_initializer: Any
 
     def __init__(
         self,

@@ -106,6 +106,8 @@ class Layer(Recorded, Operation):
     _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
     input_spec: Any = None
     supports_masking = False
+    _path: str
+    _build_shapes: Any
 
     def __init__(
         self,
@@ -273,7 +275,7 @@ class Layer(Recorded, Operation):
         if args:
             self._called_with = shapes_of(args[0])  # for `summary`
         wanted = build_parameters(type(self))
-        if len(wanted) == 1 and args:
+        if wanted is not None and len(wanted) == 1 and args:
             self.build(shapes_of(args[0]))
         elif wanted is None:
             self.build(*list(known.values())[:1])

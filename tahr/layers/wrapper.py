@@ -82,6 +82,8 @@ class SpectralNormalization(Wrapper):
     (1, 2)
     """
 
+    kernel: Any = None
+
     def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any):
         super().__init__(layer, **kwargs)
         self.power_iterations = whole(power_iterations, "power_iterations", self)
