@@ -100,6 +100,8 @@ def check_input_spec(spec: Any, inputs: Any, layer: Any) -> None:
         if missing:
             raise ValueError(f"{where}: the inputs lack {missing}; expected the keys {sorted(spec)}.")
         values = [inputs[name] for name in sorted(spec)]
+    elif isinstance(inputs, dict) and {s.name for s in specs} <= set(inputs):  # by name, in whatever order
+        values = [inputs[s.name] for s in specs]
     else:
         values = [inputs] if len(specs) == 1 and not isinstance(inputs, (list, tuple, dict)) else tree.flatten(inputs)
     if len(values) != len(specs):

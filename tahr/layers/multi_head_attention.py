@@ -304,7 +304,7 @@ class MultiHeadAttention(_ProjectedAttention):
         return self.num_heads, self.num_heads, self.key_dim, self.value_dim
 
 
-class GroupQueryAttention(_ProjectedAttention):
+class GroupedQueryAttention(_ProjectedAttention):
     """Attend with several query heads that share fewer key and value heads.
 
     Args:
@@ -382,3 +382,6 @@ class GroupQueryAttention(_ProjectedAttention):
 
     def _head_sizes(self) -> tuple[int, int, int, int]:
         return self.num_query_heads, self.num_key_value_heads, self.head_dim, self.head_dim
+
+
+GroupQueryAttention = GroupedQueryAttention  # the public name; Keras names layers and files by the other

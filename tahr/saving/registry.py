@@ -43,6 +43,7 @@ TOP = {  # classes that Keras names by the package itself, and the room that has
     "Model": "models",
     "Sequential": "models",
 }
+PUBLIC = {"GroupedQueryAttention": "GroupQueryAttention"}  # classes that are listed under another name than their own
 UNLISTED = {"Functional": ("keras.src.models.functional", "tahr.models.functional")}  # built-in, but in no public room
 
 _global: dict[str, Any] = {}
@@ -187,9 +188,14 @@ def room_of(module: str) -> str | None:
     return max(inside, key=len) if inside else None
 
 
+def public_name(cls: type) -> str:
+    """Return the name that files know a class by."""
+    return PUBLIC.get(cls.__name__, cls.__name__) if cls.__module__.startswith("tahr.") else cls.__name__
+
+
 def public_place(cls: type) -> tuple[str, str | None] | None:
     """Return `(module, registered_name)` as files name a built-in class, or None for anybody else's class."""
-    name = cls.__name__
+    name = public_name(cls)
     if not cls.__module__.startswith("tahr."):
         return None
     if name in UNLISTED and cls.__module__ == UNLISTED[name][1]:

@@ -137,7 +137,7 @@ def _described(obj: Any, config: Any) -> dict[str, Any]:
     else:
         module, registered = cls.__module__, registry.get_registered_name(cls)
         module = None if module in ("__main__", "builtins") else module
-    return {"module": module, "class_name": cls.__name__, "config": config, "registered_name": registered}
+    return {"module": module, "class_name": registry.public_name(cls), "config": config, "registered_name": registered}
 
 
 def _serialize_object(obj: Any) -> dict[str, Any]:

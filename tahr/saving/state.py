@@ -48,7 +48,7 @@ def _members(path: str, container: Any, seen: set[int]) -> Iterator[tuple[str, A
         inside = isinstance(value, _CONTAINERS)
         if not inside and not isinstance(value, (Layer, Optimizer)):
             continue
-        kind = "container" if inside else _kind(type(value).__name__)
+        kind = "container" if inside else naming.snake_case(type(value).__name__)
         name = f"{kind}_{used[kind]}" if used[kind] else kind
         used[kind] += 1
         if not inside:
@@ -56,10 +56,6 @@ def _members(path: str, container: Any, seen: set[int]) -> Iterator[tuple[str, A
         elif id(value) not in seen:
             seen.add(id(value))
             yield from _members(f"{path}/{name}", value, seen)
-
-
-def _kind(name: str) -> str:
-    return naming.snake_case({"GroupQueryAttention": "GroupedQueryAttention"}.get(name, name))
 
 
 def _values(container: Any) -> list[Any]:

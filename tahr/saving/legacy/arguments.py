@@ -1,5 +1,6 @@
 """Names that Keras 1 and 2 had for classes and arguments, and what became of them."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,14 +62,15 @@ def upgrade_class(name: str, config: Any) -> str:
 
 
 def upgrade_arguments(name: str, old_name: str, config: dict[str, Any], major: int) -> dict[str, Any]:
-    """Return the arguments of a built-in class with today's names and meanings."""
+    """Return the arguments of a built-in class, or of a class derived from one, with today's names."""
     from tahr.recording import parameters_of
     from tahr.saving import registry
 
-    cls = next(
-        (getattr(registry.room(r), name) for r in ("layers", "optimizers") if name in registry.room(r).__all__), None
-    )
-    if cls is None:
+    cls = registry.get_registered_object(old_name)
+    for room in ("layers", "optimizers"):
+        if cls is None and name in registry.room(room).__all__:
+            cls = getattr(registry.room(room), name)
+    if not inspect.isclass(cls):
         return config
     accepted = {parameter for parameter, _, _ in parameters_of(cls)}
     config = _convolution_sizes(config)

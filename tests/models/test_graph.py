@@ -1,0 +1,167 @@
+"""Graphs of models as data: every operation goes by Keras's name, calls keep their places, clones are equal models."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tahr as keras
+from tahr import layers, ops
+from tahr.ops.declare import Op
+from tahr.saving import operations
+from tests.saving.models import MODELS, inputs_of, outputs_of, scramble
+
+# What Keras 3.15.1 writes: name -> module, class, settings, number of array arguments, keyword arguments.
+FACTS = json.loads(Path(__file__).parents[1].joinpath("data/keras_operations.json").read_text())
+KNOWN = sorted(name for name in FACTS if hasattr(ops, name) or hasattr(getattr(ops, "image", None), name))
+# Wrappers of functions, which no file can hold, and calls whose arguments have names of the user's own.
+CALLABLES = {"associative_scan", "jvp", "map", "scan", "switch", "rearrange"}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", KNOWN)
+def test_operations_have_the_names_of_keras(name: str) -> None:
+    module, cls, settings, _, _ = FACTS[name]
+    assert operations._place(name) == (f"keras.src.ops.{module}", cls)
+    found = operations.find_operation(f"keras.src.ops.{module}", cls)
+    assert found is not None and operations._place(found.__name__.rstrip("_"))[1] == cls
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", [n for n in KNOWN if n not in CALLABLES and isinstance(getattr(ops, n, None), Op)])
+def test_operations_have_the_settings_of_keras(name: str) -> None:
+    _, _, settings, _, keywords = FACTS[name]
+    x = keras.KerasTensor((2, 3, 4), "float32")
+    op = getattr(ops, name)
+    required = [p for p in inspect.signature(op).parameters.values() if p.default is p.empty]
+    from tahr.symbolic import Node
+
+    call = operations.OpCall(op)
+    node = Node(call, tuple(x for _ in required), {}, keras.KerasTensor((1,)))
+    written, _, kwargs = operations.write_operation(call, node)
+    assert sorted(set(written["config"]) - {"name"}) == settings
+    assert sorted(kwargs) == keywords
+
+
+def test_structures_and_calls() -> None:
+    a, b = keras.Input((4,), name="a"), keras.Input((4,), name="b")
+    start = keras.Input((4,), name="start")
+    head = keras.Model(start, layers.Dense(4, name="inner")(start), name="head")
+    tower = layers.Dense(4, name="tower")
+    first, second = head(tower(a)), head(tower(b))
+    model = keras.Model({"x": a, "y": [b]}, [second, {"sum": layers.Add(name="add")([first, second])}])
+    config = model.get_config()
+    assert config["input_layers"] == {"x": ["a", 0, 0], "y": [["b", 0, 0]]}
+    assert config["output_layers"] == [["head", 2, 0], {"sum": ["add", 0, 0]}]  # Keras counts the making of `head`
+    nodes = {layer["name"]: layer["inbound_nodes"] for layer in config["layers"]}
+    history = [node["args"][0]["config"]["keras_history"] for node in nodes["head"]]
+    assert history == [["tower", 0, 0], ["tower", 1, 0]]
+    assert [x["config"]["keras_history"] for x in nodes["add"][0]["args"][0]] == [["head", 0, 0], ["head", 1, 0]]
+    again = keras.Model.from_config(config)
+    assert again.get_config() == config
+
+
+def test_calls_outside_of_the_model_do_not_count() -> None:
+    x, other = keras.Input((2,)), keras.Input((2,))
+    layer = layers.Dense(2, name="both")
+    layer(other)
+    model = keras.Model(x, layers.ReLU()(layer(x)))
+    again = keras.models.model_from_json(model.to_json())
+    assert [x.name for x in again.layers][1:] == ["both", model.layers[-1].name]
+
+
+def test_operations_of_a_taken_name_get_another() -> None:
+    x = keras.Input((2,))
+    model = keras.Model(x, layers.Dense(2, name="tanh")(ops.tanh(x)))
+    keras.utils.clear_session()
+    y = keras.Input((2,))
+    model = keras.Model(y, layers.Dense(2, name="tanh")(ops.tanh(y)))
+    names = [layer["name"] for layer in model.get_config()["layers"]]
+    assert len(set(names)) == 3
+    assert keras.models.model_from_json(model.to_json()).output_shape == (None, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["layers"][1]["inbound_nodes"][0]["args"][0]["config"].update(keras_history=["no", 0, 0]), "'no'"),
+        (lambda c: c["layers"].append(c["layers"][1]), "two of its layers"),
+        (lambda c: c.update(output_layers=["d", 7, 0]), "call|wait|listed"),
+        (
+            lambda c: c["layers"][1]["inbound_nodes"][0]["args"][0]["config"].update(keras_history=["d", 0, 0]),
+            "wait for inputs",
+        ),
+    ],
+)
+def test_graphs_that_do_not_connect(change: Any, message: str) -> None:
+    x = keras.Input((2,))
+    config = keras.Model(x, layers.Dense(2, name="d")(x)).get_config()
+    change(config)
+    if message == "call|wait|listed":  # older files count calls elsewhere, so the one call there is is meant
+        assert keras.Model.from_config(config).output_shape == (None, 2)
+        return
+    with pytest.raises(ValueError, match=message):
+        keras.Model.from_config(config)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_clone(name: str) -> None:
+    model, inputs = scramble(MODELS[name]()), inputs_of(name)
+    clone = keras.models.clone_model(model)
+    if not clone.weights:
+        clone(inputs)  # a subclassed model makes its weights in its first call
+    assert not {id(v) for v in clone.weights} & {id(v) for v in model.weights}
+    clone.set_weights(model.get_weights())
+    for a, b in zip(outputs_of(model, inputs), outputs_of(clone, inputs), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [layer.name for layer in clone.layers] == [layer.name for layer in model.layers]
+
+
+def test_clone_with_functions() -> None:
+    seen: list[str] = []
+
+    def clone(layer: Any) -> Any:
+        seen.append(layer.name)
+        config = layer.get_config()
+        return type(layer).from_config({**config, "units": 3} if "units" in config else config)
+
+    x = keras.Input((4,))
+    inner = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="deep")], name="inner")
+    model = keras.Model(x, layers.Dense(4, name="top")(inner(x)))
+    made = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    assert seen == ["deep", "top"] and made.output_shape == (None, 3)
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        return 2 * layer(*args, **kwargs) if isinstance(layer, layers.Dense) else layer(*args, **kwargs)
+
+    doubled = keras.models.clone_model(model, call_function=call)
+    doubled.set_weights(model.get_weights())
+    data = np.ones((1, 4), "float32")
+    np.testing.assert_allclose(outputs_of(doubled, data)[0], 2 * outputs_of(model, data)[0], rtol=1e-6)
+
+
+def test_clone_on_other_inputs() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+    fresh = keras.Input((4,), batch_size=5, name="fresh")
+    assert keras.models.clone_model(model, input_tensors=fresh).output_shape == (5, 2)
+    functional = MODELS["functional"]()
+    inputs = [keras.Input((4,), name="p"), keras.Input((3,), name="q")]
+    assert keras.models.clone_model(functional, input_tensors=inputs).input_names == ["p", "q"]
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        (lambda: "no model", {}, "expected a model"),
+        (MODELS["subclassed"], {"clone_function": lambda x: x}, "subclassed"),
+        (MODELS["sequential"], {"call_function": lambda f, x: f(x)}, "functional models"),
+        (MODELS["functional"], {"input_tensors": [keras.Input((4,))]}, "2 inputs; received 1"),
+        (MODELS["functional"], {"clone_function": lambda x: 1}, "must return a layer"),
+    ],
+)
+def test_clone_refuses(make: Any, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        keras.models.clone_model(make(), **arguments)
