@@ -104,7 +104,8 @@ def circumstances(result: Result) -> list[str]:
     elif result.others_load > QUIET_LOAD:
         used = f"{result.others_load:.1f} cores"
         facts.append(
-            f"**Noisy:** other processes used {used} meanwhile; rerun on a quiet machine before relying on it."
+            f"**Noisy:** other processes used {used} meanwhile, which slows the peers unequally (eager torch most), so not "
+            "even the ratios hold; rerun on a quiet machine before relying on them."
         )
     loaded = {
         name: row.facts["frameworks_loaded"] for name, row in result.rows.items() if "frameworks_loaded" in row.facts
@@ -136,11 +137,10 @@ def section(result: Result, command: str) -> str:
     return "\n".join([title, head, rule, *rest, "", notes, ""])
 
 
-def write(results: list[Result], commands: list[str]) -> None:
-    """Replace the sections of these workloads in RESULTS.md, keep the others, all in the order of WORKLOADS."""
+def write(result: Result, command: str) -> None:
+    """Replace the workload's section in RESULTS.md, keep the others, all in the order of WORKLOADS."""
     old = RESULTS.read_text() if RESULTS.exists() else ""
     sections = {part.split("\n", 1)[0].strip(): f"## {part}" for part in re.split(r"^## ", old, flags=re.M)[1:]}
-    for result, command in zip(results, commands, strict=True):
-        sections[result.workload] = section(result, command)
+    sections[result.workload] = section(result, command)
     kept = [sections[name].strip() for name in WORKLOADS if name in sections]
     RESULTS.write_text("\n\n".join([INTRODUCTION.strip(), *kept]) + "\n")

@@ -28,9 +28,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="NAME", nargs="+", choices=WORKLOADS, help="workloads to measure")
     parser.add_argument("--peers", metavar="PEER", nargs="+", choices=PEERS, help="measure these and do not write")
-    parser.add_argument(
-        "--rounds", type=int, default=5, help="rounds a peer (default 5, which is also the least written)"
-    )
+    parser.add_argument("--rounds", type=int, default=5, help="rounds a peer (default 5; fewer are not written)")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a round (default 1)")
     parser.add_argument("--threads", type=int, default=2, help="cores and threads for every peer (default 2)")
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds a worker may stay silent (default 300)")
@@ -63,9 +61,20 @@ def measure_one(workload: Workload, options: argparse.Namespace, missing: dict[s
     print(f"\n{workload.name}: {workload.title}", flush=True)
     cores = machine.available_cores()[: options.threads]
     result = measure(workload, names, cores, options.rounds, options.seconds, options.timeout)
-    result.save()
     print(report.plain(result), flush=True)
     return result
+
+
+def command(name: str, options: argparse.Namespace) -> str:
+    """Return the command that measures this workload again in the same way."""
+    changed = {"rounds": 5, "seconds": 1.0, "threads": 2, "without": []}
+    changed = {
+        option: getattr(options, option) for option, usual in changed.items() if getattr(options, option) != usual
+    }
+    if not changed:
+        return f"make bench only={name}"
+    parts = (f"--{option} {' '.join(value) if option == 'without' else value}" for option, value in changed.items())
+    return f"python benchmarks/run.py --only {name} {' '.join(parts)}"
 
 
 def main() -> int:
@@ -82,7 +91,8 @@ def main() -> int:
     for name in names:
         results.append(measure_one(WORKLOADS[name], options, missing))
         if not options.peers and options.rounds >= 5:
-            report.write(results[-1:], [f"make bench only={name}"])
+            results[-1].save()
+            report.write(results[-1], command(name, options))
     failures = [(r.workload, peer, row.failure) for r in results for peer, row in r.rows.items() if row.failure]
     for workload, peer, failure in failures:
         print(f"FAILED {workload} {peer}: {failure}", file=sys.stderr)
