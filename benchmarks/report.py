@@ -104,8 +104,8 @@ def circumstances(result: Result) -> list[str]:
     elif result.others_load > QUIET_LOAD:
         used = f"{result.others_load:.1f} cores"
         facts.append(
-            f"**Noisy:** other processes used {used} meanwhile, which slows the peers unequally (eager torch most), so not "
-            "even the ratios hold; rerun on a quiet machine before relying on them."
+            f"**Noisy:** other processes used {used} meanwhile, which slows the peers unequally (eager torch most), so "
+            "not even the ratios hold; rerun on a quiet machine before relying on them."
         )
     loaded = {
         name: row.facts["frameworks_loaded"] for name, row in result.rows.items() if "frameworks_loaded" in row.facts
