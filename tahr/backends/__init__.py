@@ -6,7 +6,7 @@ from typing import Any
 
 from tahr import config
 
-__all__ = ["current", "load", "loaded"]
+__all__ = ["current", "load", "loaded", "wrap"]
 
 _current: Any = None
 _lock = threading.RLock()
@@ -44,3 +44,14 @@ def load(name: str) -> Any:
 def loaded() -> str | None:
     """Return the name of the current backend if its framework has been loaded, else None."""
     return _current.name if _current is not None else None
+
+
+def wrap(namespace: Any) -> Any:
+    """Return a backend over any library that speaks the array-API standard, such as `array_api_strict`.
+
+    Raises:
+        TypeError: if the namespace does not say that it does.
+    """
+    from tahr.backends import array_api
+
+    return array_api.wrap(namespace)
