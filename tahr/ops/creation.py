@@ -84,7 +84,7 @@ def ones(shape: Any, dtype: Any = None) -> Any:
 def empty(shape: Any, dtype: Any = None) -> Any:
     """Return an array whose values have no meaning yet; here zeros.
 
-    >>> ops.empty((2, 3)).shape
+    >>> ops.shape(ops.empty((2, 3)))
     (2, 3)
     """
     return zeros(shape, dtype)
@@ -118,7 +118,7 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 def empty_like(x: Any, dtype: Any = None) -> Any:
     """Return an array of the shape of `x` whose values have no meaning yet; here zeros.
 
-    >>> ops.empty_like([[5, 2]]).shape
+    >>> ops.shape(ops.empty_like([[5, 2]]))
     (1, 2)
     """
     return _full(tuple(x.shape), 0, _type(dtype, dtypes.of(x)))

@@ -162,7 +162,9 @@ class OpCall(Operation):
         return symbolic.record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
 
 
-def op(rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] = (), native: bool = True) -> Callable[[F], F]:
+def op(
+    rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] | None = None, native: bool = True
+) -> Callable[[F], F]:
     """Declare the decorated function as an operation.
 
     Args:

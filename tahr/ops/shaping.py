@@ -93,7 +93,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[int]) -> Any:
     """Return `x` with the axes `source` moved to the places `destination`, the others in their order.
 
-    >>> ops.moveaxis(ops.ones((2, 3, 4)), 0, -1).shape
+    >>> ops.shape(ops.moveaxis(ops.ones((2, 3, 4)), 0, -1))
     (3, 4, 2)
     """
     rank = len(x.shape)
@@ -428,7 +428,9 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
     """
     if indexing not in ("xy", "ij"):
         raise ValueError(f"meshgrid: expected indexing 'xy' or 'ij'; received {indexing!r}.")
-    return _meshgrid(list(x), indexing) if x else []
+    from tahr.ops.core import convert_to_tensor
+
+    return _meshgrid([convert_to_tensor(v) for v in x], indexing) if x else []
 
 
 def _mesh_shape(xs: Any, indexing: str) -> Any:
@@ -441,12 +443,10 @@ def _mesh_shape(xs: Any, indexing: str) -> Any:
     return [KerasTensor(tuple(sizes), dtypes.canonical(kind), record_history=False) for kind in kinds]
 
 
-@op(free, shape=_mesh_shape, native=False)
+@op(free, arrays=(), shape=_mesh_shape, native=False)
 def _meshgrid(xs: list[Any], indexing: str) -> list[Any]:
     """Return the grid of a list of coordinates."""
-    from tahr.ops.core import convert_to_tensor
-
-    parts = [reshape(convert_to_tensor(x), (-1,)) for x in xs]
+    parts = [reshape(x, (-1,)) for x in xs]
     order = list(range(len(parts)))
     if indexing == "xy" and len(parts) > 1:
         order[:2] = [1, 0]

@@ -188,6 +188,8 @@ SHAPES = [
     row("stack", [A, B], axis=-1),
     row("append", A, B, axis=0),
     *each("hstack vstack dstack", [A, B]),
+    *each("hstack vstack dstack stack concatenate", [[1, 2], [3, 4]]),
+    *each("zeros_like ones_like", [[1, 2], [3, 4]]),
     row("split", V, 2),
     row("split", A, [1, 2], axis=1),
     row("array_split", V, 3),

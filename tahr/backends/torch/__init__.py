@@ -48,6 +48,7 @@ class Torch(Draws, Windows, Backend):
         "diag": "calls k diagonal",
         "diagflat": "calls k offset",
         "dot": "takes one-dimensional arrays only",
+        **dict.fromkeys(("hstack", "vstack", "dstack"), "takes no array for a list of arrays"),
         "hypot": "has a gradient of NaN at zero",
         "isclose": "refuses booleans",
         "outer": "takes one-dimensional arrays only",
