@@ -142,7 +142,7 @@ class Backend:
         """Return ((argument, type) pairs to change, what brings the result to its type), and whether to keep it."""
         if len(args) < len(op.parameters) - len(op.defaults):
             op.bind(args, {})  # says what is missing
-        members = [m for i in op.promoted if i < len(args) for m in members_of(args[i])]
+        members = [m for i in op.promoted if i < len(args) for m in members_of(args[i], i in op.lists)]
         enter = op.rule.enter(dtypes.common(members)) if members and op.rule.enter is not None else None
         if op.asked is not None and len(args) > op.asked and args[op.asked] is not None:
             enter = dtypes.canonical(dtypes.standardize_dtype(args[op.asked]))
@@ -156,8 +156,8 @@ class Backend:
             if number and (i != places[0] or self.numbers == "all"):
                 continue
             dtype = inner if promoted else None
-            if self.enter(args[i], dtype) is not args[i]:
-                changes.append((i, dtype))
+            if i in op.lists or self.enter(args[i], dtype) is not args[i]:
+                changes.append((i, dtype, i in op.lists))
         settle = None if enter is None else self.settler(op.rule.leave(enter))
         keep = all(type(args[i]) not in (list, tuple) for i in places if i < len(args)) and bool(places)
         return (tuple(changes), settle), keep
@@ -167,10 +167,13 @@ class Backend:
         cast = self.cast
         return lambda out: out if type(out) in (tuple, list) else cast(out, dtype)
 
-    def enter(self, value: Any, dtype: str | None) -> Any:
+    def enter(self, value: Any, dtype: str | None, several: bool = False) -> Any:
         """Return an argument as this backend's array, cast to `dtype` if given; lists of arrays member by member."""
         if value is None:
             return None
+        if several:
+            parts = value if isinstance(value, (list, tuple)) else [value[i, ...] for i in range(value.shape[0])]
+            return [self.tensor(v, dtype) for v in parts]
         if isinstance(value, (list, tuple)) and any(hasattr(v, "dtype") for v in value):
             return [self.enter(v, dtype) for v in value]
         return self.tensor(value, dtype)
@@ -364,16 +367,16 @@ class Backend:
 def _changed(args: Any, changes: Any, enter: Any) -> Any:
     """Return the arguments with those that a plan names brought to their types."""
     values = list(args)
-    for i, dtype in changes:
-        values[i] = enter(values[i], dtype)
+    for i, dtype, several in changes:
+        values[i] = enter(values[i], dtype, several)
     return values
 
 
-def members_of(value: Any) -> list[Any]:
+def members_of(value: Any, several: bool = False) -> list[Any]:
     """Return the arrays and numbers that an array argument brings: none, itself, or those of a list."""
     if value is None:
         return []
-    if isinstance(value, (list, tuple)) and any(hasattr(v, "dtype") for v in value):
+    if isinstance(value, (list, tuple)) and (several or any(hasattr(v, "dtype") for v in value)):
         return list(value)
     return [value]
 

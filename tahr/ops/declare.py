@@ -20,7 +20,13 @@ class Op:
     """A declared operation: callable on arrays of the current backend, on numbers, and on symbols."""
 
     def __init__(
-        self, fn: Callable[..., Any], rule: dtypes.Rule, shape: Any, arrays: tuple[str, ...] | None, native: bool
+        self,
+        fn: Callable[..., Any],
+        rule: dtypes.Rule,
+        shape: Any,
+        arrays: tuple[str, ...] | None,
+        native: bool,
+        lists: tuple[str, ...] = (),
     ):
         self.name = fn.__name__.removesuffix("_")  # slice_ is the operation "slice"
         self.__name__ = fn.__name__
@@ -40,6 +46,7 @@ class Op:
         if arrays is None:
             arrays = tuple(required * (rule.enter is None))
         self.tensors = tuple(self.parameters.index(n) for n in arrays)
+        self.lists = frozenset(self.parameters.index(n) for n in lists)
         # a parameter called dtype asks for a type to compute in, beside what the arguments have in common
         self.asked = self.parameters.index("dtype") if rule.enter is not None and "dtype" in self.parameters else None
         self.defaults = {n: p.default for n, p in self.signature.parameters.items() if p.default is not p.empty}
@@ -99,7 +106,7 @@ class Op:
         values = [symbolic.forget(v) for v in self.bind(args, kwargs)]
         common = None
         if self.rule.enter is not None and self.promoted:
-            members = [m for i in self.promoted for m in members_of(values[i])]
+            members = [m for i in self.promoted for m in members_of(values[i], i in self.lists)]
             common = self.rule.enter(dtypes.common(members)) if members else None
             if self.asked is not None and values[self.asked] is not None:
                 common = dtypes.canonical(dtypes.standardize_dtype(values[self.asked]))
@@ -163,7 +170,11 @@ class OpCall(Operation):
 
 
 def op(
-    rule: dtypes.Rule, shape: Any = None, arrays: tuple[str, ...] | None = None, native: bool = True
+    rule: dtypes.Rule,
+    shape: Any = None,
+    arrays: tuple[str, ...] | None = None,
+    native: bool = True,
+    lists: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare the decorated function as an operation.
 
@@ -174,10 +185,11 @@ def op(
         arrays: names of further parameters that are arrays of a type of their own; for the rule `free`, all required
             parameters are unless names are given.
         native: whether a function of this name in the framework may be used.
+        lists: names of parameters that take several arrays, which may differ in shape.
     """
 
     def declare(fn: F) -> F:
-        made = Op(fn, rule, shape, arrays, native)
+        made = Op(fn, rule, shape, arrays, native, lists)
         OPERATIONS[made.name] = made
         return made  # type: ignore[return-value]
 

@@ -325,7 +325,7 @@ def _joined(xs: Any, axis: int = 0) -> Any:
     return tuple(sizes)
 
 
-@op(moved("xs"), shape=_joined)
+@op(moved("xs"), shape=_joined, lists=("xs",))
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Return arrays joined along an axis they have.
 
@@ -352,7 +352,7 @@ def _stacked(x: Any, axis: int = 0) -> Any:
     return (*first[:place], len(parts), *first[place:])
 
 
-@op(moved("x"), shape=_stacked)
+@op(moved("x"), shape=_stacked, lists=("x",))
 def stack(x: Sequence[Any], axis: int = 0) -> Any:
     """Return arrays of one shape joined along a new axis.
 
@@ -377,7 +377,7 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     return concatenate([x1, x2], axis)
 
 
-@op(moved("xs"))
+@op(moved("xs"), lists=("xs",))
 def hstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined side by side: along the second axis, the first of one-dimensional arrays.
 
@@ -388,7 +388,7 @@ def hstack(xs: Sequence[Any]) -> Any:
     return concatenate(parts, 0 if len(parts[0].shape) == 1 else 1)
 
 
-@op(moved("xs"))
+@op(moved("xs"), lists=("xs",))
 def vstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined one below the other: along the first axis, with one-dimensional arrays as rows.
 
@@ -399,7 +399,7 @@ def vstack(xs: Sequence[Any]) -> Any:
     return concatenate(rows, 0)
 
 
-@op(moved("xs"))
+@op(moved("xs"), lists=("xs",))
 def dstack(xs: Sequence[Any]) -> Any:
     """Return arrays joined along the third axis, which is added if need be.
 

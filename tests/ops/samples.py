@@ -189,6 +189,7 @@ SHAPES = [
     row("append", A, B, axis=0),
     *each("hstack vstack dstack", [A, B]),
     *each("hstack vstack dstack stack concatenate", [[1, 2], [3, 4]]),
+    row("concatenate", [[1, 2], [3.5]]),
     *each("zeros_like ones_like", [[1, 2], [3, 4]]),
     row("split", V, 2),
     row("split", A, [1, 2], axis=1),
