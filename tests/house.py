@@ -27,7 +27,7 @@ FILE_LINES, FUNCTION_LINES, OWN_CONFIGS = 800, 80, 10
 FRAMEWORKS = {"jax", "jaxlib", "jnp", "torch", "tensorflow", "tf"}
 
 # Imports at the top of a module go to rooms of its own line or of a line above; inside functions they are free.
-# How objects become plain data is needed everywhere, so these two modules of `saving` stand lower than their room.
+# How objects become plain data is needed everywhere, so these modules of `saving` stand lower than their room.
 ORDER = (
     {"config"},
     {"dtypes", "shapes", "naming", "tree"},
@@ -39,6 +39,7 @@ ORDER = (
         "recording",
         "autodiff",
         "backend",
+        "saving.errors",
         "saving.registry",
         "saving.serialization",
     },

@@ -52,9 +52,9 @@ def clone_model(
     if sequential and call_function is not None:
         raise ValueError("clone_model: call_function is for functional models; received a Sequential.")
     clone = _Cloner(clone_function, recursive)
-    if sequential:
+    if isinstance(model, Sequential):
         return _clone_sequential(model, input_tensors, clone)
-    if functional:
+    if isinstance(model, Functional):
         return _clone_functional(model, input_tensors, clone, call_function or _call)
     return type(model).from_config(model.get_config())
 

@@ -87,7 +87,7 @@ class _Check:
             if isinstance(link, h5py.SoftLink):
                 self.refuse(item, f"is a link to {link.path!r}")
             thing = group[name]
-            info = h5py.h5o.get_info(thing.id)
+            info = h5py.h5o.get_info(thing.id)  # pyright: ignore[reportAttributeAccessIssue]
             key = (info.fileno, info.addr)
             if key in self.seen:
                 continue

@@ -118,7 +118,12 @@ def _save_assets(model: Any, folder: Path) -> None:
 
 
 def model_to_json(model: Any, **kwargs: Any) -> str:
-    """Return a model's configuration as JSON text; further arguments go to `json.dumps`."""
+    """Return a model's configuration as JSON text; further arguments go to `json.dumps`.
+
+    >>> model = keras.Sequential([keras.Input((2,))], name="small")
+    >>> keras.saving.model_to_json(model)[:49]
+    '{"module": "keras", "class_name": "Sequential", "'
+    """
     with SharingScope():
         return json.dumps(serialize_keras_object(model), **kwargs)
 

@@ -103,7 +103,7 @@ _SQUEEZED = {name.replace("_", ""): name for name in ops.__all__}
 def make_operation(found: Callable[..., Any], config: dict[str, Any]) -> Callable[..., Any]:
     """Return what to call on the array arguments: an operation of the name that the file gives, or a function."""
     settings = {key: value for key, value in config.items() if key != "name"}
-    if found is ops.get_item:
+    if isinstance(found, Op) and found.name == "get_item":
         return _GetItem(found, config.get("name"))
     if isinstance(found, Op):
         return OpCall(found, config.get("name"), **settings)

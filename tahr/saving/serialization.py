@@ -112,9 +112,8 @@ def _serialize_value(obj: Any) -> dict[str, Any] | str | int | float | None:
     if hasattr(obj, "shape") and hasattr(obj, "dtype") and not hasattr(obj, "get_config"):
         from tahr import backends, dtypes
 
-        values = np.asarray(obj.value if hasattr(obj, "handle") else obj) if isinstance(obj, np.ndarray) else None
-        host = backends.current().to_numpy(getattr(obj, "handle", obj)) if values is None else values
-        kind = "__tensor__" if values is None else "__numpy__"
+        kind = "__numpy__" if isinstance(obj, np.ndarray) else "__tensor__"
+        host = obj if isinstance(obj, np.ndarray) else backends.current().to_numpy(getattr(obj, "handle", obj))
         return {"class_name": kind, "config": {"value": host.tolist(), "dtype": dtypes.of(obj)}}
     return None
 
@@ -225,16 +224,17 @@ def _read(config: Any, module_objects: Mapping[str, Any] | None = None) -> Any:
 
 
 def _make(config: Mapping[str, Any], module_objects: Mapping[str, Any] | None) -> Any:
-    cls = _find_class(config, module_objects)
+    cls: Any = _find_class(config, module_objects)
     inner = config.get("config") or {}
     if isinstance(inner, Mapping) and inner.get("function_type") == "lambda":
         raise UnsafeFileError(_CODE)
     if not inspect.isclass(cls):
         return cls
+    made: Any
     if issubclass(cls, enum.Enum):
         return cls[inner["name"]]
-    if hasattr(cls, "from_config"):
-        made = cls.from_config(dict(inner))
+    if (from_config := getattr(cls, "from_config", None)) is not None:
+        made = from_config(dict(inner))
     elif dataclasses.is_dataclass(cls):
         made = cls(**{key: _read(value) for key, value in inner.items()})
     else:

@@ -48,7 +48,7 @@ def operations() -> Any:
     hidden = layers.Dense(6)(x)
     low, high = ops.split(ops.tanh(hidden) * 2.0 + ops.mean(hidden, axis=-1, keepdims=True), 2, axis=-1)
     joined = ops.concatenate([low - high, ops.maximum(low, 0.1)], axis=-1)[:, 1:, None]
-    scaled = ops.where(joined > 0, joined, 1 - abs(joined) / 2) * np.float32([2.0])
+    scaled = ops.where(joined > 0, joined, 1 - abs(joined) / 2) * np.array([2.0], "float32")
     return keras.Model(x, ops.einsum("bij,bkj->bik", scaled, ops.reshape(ops.transpose(scaled, (0, 2, 1)), (-1, 5, 1))))
 
 

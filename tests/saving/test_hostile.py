@@ -304,7 +304,7 @@ def test_hdf5_cycles_end(tmp_path: Path) -> None:
         assert list(h5) == ["a"]
 
 
-@pytest.mark.parametrize("name", ["../w_00000.weights.h5", "/tmp/w.weights.h5", "a/b.weights.h5", "..", "", "a\\b.h5"])
+@pytest.mark.parametrize("name", ["../w_00000.weights.h5", "/w.weights.h5", "a/b.weights.h5", "..", "", "a\\b.h5"])
 def test_shards_are_beside_their_list(name: str, tmp_path: Path) -> None:
     model = small()
     model.save_weights(tmp_path / "w.weights.h5", max_shard_size=1.0)
