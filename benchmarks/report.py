@@ -113,9 +113,9 @@ def circumstances(result: Result) -> list[str]:
     if loaded:
         parts = (f"{PEERS[name].label}: {', '.join(names) or 'none'}" for name, names in loaded.items())
         facts.append(f"Frameworks loaded: {'; '.join(parts)}.")
-    losses = {name: row.start_facts["loss"] for name, row in result.rows.items() if "loss" in row.start_facts}
-    if losses:
-        parts = (f"{PEERS[name].label} {loss:.3g}" for name, loss in losses.items())
+    starts = {PEERS[name].label: row.start_facts for name, row in result.rows.items() if "loss" in row.start_facts}
+    if starts:
+        parts = (f"{label} {start['loss']:.3g} ({start['units']} epochs)" for label, start in starts.items())
         facts.append(f"Loss after the warm-up: {'; '.join(parts)}.")
     return facts
 

@@ -45,7 +45,9 @@ def main() -> None:
     workload, peer = WORKLOADS[sys.argv[1]], PEERS[sys.argv[2]]
     try:
         runner = workload.runner(peer)
-        answer(start_seconds=runner.start(), start_facts=runner.facts(), versions=versions(peer))
+        seconds = runner.start()
+        facts = {"units": runner.warm_units, **runner.facts()}
+        answer(start_seconds=seconds, start_facts=facts, versions=versions(peer))
         for line in sys.stdin:
             seconds = runner.round(float(line))
             answer(value=seconds * workload.scale, megabytes=peak_megabytes(runner.fresh), facts=runner.facts())

@@ -16,6 +16,7 @@ class Runner(Protocol):
     """One peer doing one workload, kept alive between rounds."""
 
     fresh: bool  # the work is done by child processes
+    warm_units: int  # units of work that `start` did
 
     def start(self) -> float:
         """Build, compile and warm up; return the seconds that this took beyond steady work."""
@@ -35,6 +36,7 @@ class Repeated:
 
     fresh = False
     steps = 1  # steps in a unit
+    warm_units = 0  # units done by `start`
 
     def build(self) -> None:
         """Make the model and the data; overridden."""
@@ -53,6 +55,7 @@ class Repeated:
         self.units(1)
         first = time.perf_counter() - began
         again = 2 if first < SLOW_UNIT else 1
+        self.warm_units = 1 + again
         self.unit_seconds = self._timed(again) / again
         return first - self.unit_seconds
 

@@ -25,6 +25,7 @@ class Fresh:
     """A runner whose every round is one fresh interpreter; the first, with cold disk caches, is thrown away."""
 
     fresh = True
+    warm_units = 1
 
     def __init__(self, before: str, work: str, after: str = "") -> None:
         self.code = TIMED.format(before=before, work=work, after=after, frameworks=FRAMEWORKS)
