@@ -10,7 +10,6 @@ __version__ = "0.1.0"
 
 _ROOMS = (
     "activations",
-    "applications",
     "backend",
     "callbacks",
     "config",
@@ -26,7 +25,6 @@ _ROOMS = (
     "naming",
     "ops",
     "optimizers",
-    "preprocessing",
     "random",
     "regularizers",
     "saving",

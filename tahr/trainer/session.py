@@ -93,6 +93,7 @@ class Session:
         """Return the new values of the state of `kind` and the result of `run(model)`, from the values before."""
         variables = self.of[kind]
         scope = StatelessScope(collect_losses=True)
+        scope.donated = kind == "train"
         scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
         known = set(scope.values)
         with scope, known_structure(self._structure):

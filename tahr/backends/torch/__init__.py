@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.torch.optimizers import update_in_place
 from tahr.backends.torch.random import Draws
 from tahr.backends.torch.windows import Windows
 
@@ -162,6 +163,11 @@ class Torch(Draws, Windows, Backend):
         from torch.utils.checkpoint import checkpoint
 
         return lambda *args, **kwargs: checkpoint(fn, *args, use_reentrant=False, **kwargs)
+
+    def update_in_place(
+        self, optimizer: Any, gradients: list[Any], values: list[Any], slots: list[Any], rate: Any, t: Any
+    ) -> bool:
+        return update_in_place(optimizer, gradients, values, slots, rate, t)
 
     def stop_gradient(self, x: Any) -> Any:
         return x.detach()

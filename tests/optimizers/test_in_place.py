@@ -1,0 +1,38 @@
+"""Updates of all variables at once, in place, equal the plain formula step by step."""
+
+import numpy as np
+import pytest
+
+import tahr as keras
+from tahr import backends, ops, optimizers
+
+RNG = np.random.default_rng(0)
+SHAPES = ((3, 2), (4,), ())
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optimizers.Adam(0.1),
+        lambda: optimizers.Adam(0.1, amsgrad=True, beta_1=0.7),
+        lambda: optimizers.AdamW(0.1, weight_decay=0.1),
+        lambda: optimizers.SGD(0.1),
+        lambda: optimizers.SGD(0.1, momentum=0.9),
+        lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+        lambda: optimizers.Adam(optimizers.schedules.ExponentialDecay(0.1, 2, 0.5), clipnorm=0.5),
+    ],
+)
+def test_in_place_equals_the_plain_formula(make, monkeypatch):
+    starts = [RNG.normal(size=s).astype("float32") for s in SHAPES]
+    gradients = [[RNG.normal(size=s).astype("float32") for s in SHAPES] for _ in range(6)]
+    found = []
+    for in_place in (True, False):
+        if not in_place:
+            monkeypatch.setattr(type(backends.current()), "update_in_place", lambda *args: False)
+        variables = [keras.Variable(v) for v in starts]
+        optimizer = make()
+        for step in gradients:
+            optimizer.apply([ops.convert_to_tensor(g) for g in step], variables)
+        found.append([v.numpy() for v in (*variables, *optimizer.variables)])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
