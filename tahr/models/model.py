@@ -384,6 +384,10 @@ class Model(Layer):
         """Return a new model made from what `get_config` gave."""
         from tahr.saving import CustomObjectScope
 
+        if cls is Model and "input_layers" in config:
+            from tahr.models.functional import Functional
+
+            return Functional.from_config(config, custom_objects)
         with CustomObjectScope(custom_objects):
             return super().from_config(config)
 

@@ -30,11 +30,21 @@ MODULES = {
     "core": """associative_scan cast map saturate_cast scan scatter scatter_update slice slice_update stop_gradient
         switch unstack""",
     "einops": "rearrange",
+    "linalg": "jvp",
+    "numpy": "slogdet",
 }
 _MODULE_OF = {name: module for module, names in MODULES.items() for name in names.split()}
 # Parameters that Keras passes with the arrays although they are none.
-WITH_ARRAYS = {"get_item": ("key",)}
-BY_KEYWORD = {"pad": ("constant_values",), "average": ("weights",)}
+WITH_ARRAYS = {
+    "full_like": ("fill_value",), "get_item": ("key",), "isclose": ("rtol", "atol"), "size": ("x",),
+    "slice": ("start_indices",), "slice_update": ("start_indices",),
+}  # fmt: skip
+BY_KEYWORD = {
+    "average": ("weights",), "dot_product_attention": ("bias", "mask", "scale"), "pad": ("constant_values",),
+    "rms_normalization": ("scale",),
+}  # fmt: skip
+# Arrays that Keras keeps with the settings.
+WITH_SETTINGS = {"bincount": ("weights",), "clip": ("x_min", "x_max"), "trapezoid": ("x",)}
 OpNode = tuple[dict[str, Any], list[Any], dict[str, Any]]
 
 
@@ -52,6 +62,7 @@ def write_operation(call: OpCall, node: Node) -> OpNode:
     op = call.op
     values = dict(zip(op.parameters, op.bind(tuple(node.args), {**call.arguments, **node.kwargs}), strict=True))
     arrays = {op.parameters[i] for i in (*op.promoted, *op.tensors)} | set(WITH_ARRAYS.get(op.name, ()))
+    arrays -= set(WITH_SETTINGS.get(op.name, ()))
     public, name = op, op.name
     if name == "_pad_constant":
         values = {
