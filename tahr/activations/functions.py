@@ -34,7 +34,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
 
 
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """Return `x` from `threshold` on, `negative_slope * (x - threshold)` below, and at most `max_value`.
+    """Return `x` above `threshold`, `negative_slope * (x - threshold)` up to it, and at most `max_value`.
 
     >>> activations.relu([-1.0, 3.0, 9.0], negative_slope=0.1, max_value=6.0)
     [-0.1, 3.0, 6.0]
@@ -48,4 +48,4 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     below = (
         ops.multiply(negative_slope, ops.subtract(x, threshold)) if negative_slope else 0
     )  # 0 * infinity would be NaN
-    return ops.where(x < threshold, below, above)
+    return ops.where(x > threshold, above, below)

@@ -305,9 +305,9 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """Return `max(x - t, 0)` along `axis`, with t so large that small elements give 0, as Keras 3 computes it.
 
-    Where one element stands out this is the sparsemax of Martins and Astudillo (2016). Where k > 1 elements count, Keras
-    takes t = (sum of the sums of the largest 1 ... k elements - 1) / k, so the result does not sum to 1; models trained
-    with it depend on that.
+    Where one element stands out this is the sparsemax of Martins and Astudillo (2016). Where k > 1 elements count,
+    Keras takes t = (sum of the sums of the largest 1 ... k elements - 1) / k, so the result does not sum to 1; models
+    trained with it depend on that.
 
     >>> ops.sparsemax([3.0, 1.0, -1.0])
     [1.0, 0.0, 0.0]

@@ -188,19 +188,20 @@ def _transposed(
         raise ValueError(f"conv_transpose: expected {rank} numbers in output_padding; received {output_padding!r}.")
     starts, found = [], []
     for size, width, stride, dilated, more in zip(sizes, widths, strides, dilation, extra, strict=True):
+        if more is not None and (not hasattr(more, "__index__") or more < 0):
+            raise ValueError(f"conv_transpose: expected output_padding >= 0, whole; received {output_padding!r}.")
+        if size is None or width is None:
+            starts.append(0)
+            found.append(None if size is None or padding == "valid" or more is not None else size * stride)
+            continue
         span = dilated * (width - 1) + 1
-        if more is not None and not 0 <= more < max(stride, dilated):
-            raise ValueError(f"conv_transpose: expected output_padding from 0 to the stride less 1; received {more}.")
-        cut = 0
-        if padding == "same":
-            cut = max(0, span - stride) // 2 if more is None else span // 2
-        starts.append(cut)
-        if size is None:
-            found.append(None)
-        elif more is not None:
-            found.append((size - 1) * stride + span - 2 * cut + more)
+        full = (size - 1) * stride + span
+        if more is not None:
+            kept = full + more - (2 * (span // 2) if padding == "same" else 0)
         else:
-            found.append(size * stride + (max(0, span - stride) if padding == "valid" else 0))
+            kept = size * stride + (max(0, span - stride) if padding == "valid" else 0)
+        starts.append(max(0, full - kept) // 2 if padding == "same" else 0)
+        found.append(kept)
     return tuple(starts), tuple(found)
 
 

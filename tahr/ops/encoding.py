@@ -147,7 +147,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
         parts = run["transpose"](run["reshape"](x, (n, h, w, b, b, -1)), (0, 1, 3, 2, 4, 5))
     else:
         _, _, h, w = x.shape
-        parts = run["transpose"](run["reshape"](x, (n, b, b, -1, h, w)), (0, 3, 4, 1, 5, 2))
+        parts = run["transpose"](run["reshape"](x, (n, -1, b, b, h, w)), (0, 1, 4, 2, 5, 3))
     return run["reshape"](parts, (n, *found))
 
 
@@ -177,5 +177,5 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
         parts = run["transpose"](run["reshape"](x, (n, h // b, b, w // b, b, c)), (0, 1, 3, 2, 4, 5))
     else:
         _, c, h, w = x.shape
-        parts = run["transpose"](run["reshape"](x, (n, c, h // b, b, w // b, b)), (0, 3, 5, 1, 2, 4))
+        parts = run["transpose"](run["reshape"](x, (n, c, h // b, b, w // b, b)), (0, 1, 3, 5, 2, 4))
     return run["reshape"](parts, (n, *found))

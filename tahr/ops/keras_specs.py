@@ -60,6 +60,27 @@ def _cross(out: Any, x1: Any, x2: Any, axis: Any = None, **_: Any) -> Any:
     return _described(out, shapes.of(x1)[1:] if axis == 0 else out.shape)
 
 
+def _as_given(out: Any, x: Any, **_: Any) -> Any:
+    return _described(out, dtype=dtypes.of(x))  # integers and booleans stay, though floats come out
+
+
+def _multi_hot(out: Any, dtype: Any = None, **_: Any) -> Any:
+    return out if dtype is not None else _described(out, dtype="int32")
+
+
+def _adaptive_pool(out: Any, inputs: Any, output_size: Any, data_format: Any = None) -> Any:
+    from tahr.ops.spatial import channels_last
+
+    if isinstance(output_size, int) or not channels_last(data_format):
+        return out
+    shape = shapes.of(inputs)
+    return _described(out, (*shape[:2], *output_size, shape[-1]))
+
+
+def _first_axes(out: Any, target: Any, **_: Any) -> Any:
+    return _described(out, shapes.of(target)[:-1])  # whatever the axis of the classes is
+
+
 def _slogdet(out: Any, x: Any) -> Any:
     return _described(out[0], ()), out[1]
 
@@ -74,6 +95,10 @@ def _eig(out: Any, x: Any) -> Any:
 
 SPECS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("absolute", "angle", "imag", "real"), _complex_only),
+    **dict.fromkeys("leaky_relu softsign sparse_plus sparse_sigmoid squareplus tanh_shrink".split(), _as_given),
+    **dict.fromkeys(("adaptive_average_pool", "adaptive_max_pool"), _adaptive_pool),
+    "batch_normalization": lambda out, x, **_: _described(out, dtype=dtypes.of(x)),
+    "categorical_crossentropy": _first_axes,
     "clip": _clip,
     "corrcoef": _corrcoef,
     "cross": _cross,
@@ -81,6 +106,8 @@ SPECS: dict[str, Callable[..., Any]] = {
     "kron": _kron,
     "logsumexp": _float32_for_float16,
     "lu_factor": _lu_factor,
+    "multi_hot": _multi_hot,
+    "polar": lambda out, abs_, **_: _described(out, dtype=dtypes.of(abs_)),
     "reciprocal": _float32_for_float16,
     "rot90": _rot90,
     "searchsorted": lambda out, **_: _described(out, dtype="int64"),

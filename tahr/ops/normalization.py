@@ -66,7 +66,7 @@ def _batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> 
     return shape
 
 
-@op(floating("x"), arrays=("mean", "variance", "offset", "scale"), shape=_batch_shape, native=False)
+@op(floating("x", "mean", "variance"), arrays=("offset", "scale"), shape=_batch_shape, native=False)
 def batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:

@@ -84,8 +84,9 @@ def window_sizes(
         ValueError: if an axis is shorter than a window.
     """
     dilation = dilation or (1,) * len(widths)
-    found = tuple(
-        shapes.window(n, w, s, padding, d) for n, w, s, d in zip(sizes, widths, strides, dilation, strict=True)
+    found = tuple(  # a kernel may be a symbol, of unknown widths
+        None if w is None and padding == "valid" else shapes.window(n, w or 1, s, padding, d)
+        for n, w, s, d in zip(sizes, widths, strides, dilation, strict=True)
     )
     for size, count in zip(sizes, found, strict=True):
         if size and count is not None and count < 1:
