@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from tahr.dtype_policies import DTypePolicy, dtype_policy, set_dtype_policy
+from tahr.dtype_policies.policy import DTypePolicy, dtype_policy, set_dtype_policy
 
 if TYPE_CHECKING:
     from tahr.optimizers import LossScaleOptimizer

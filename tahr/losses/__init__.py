@@ -123,8 +123,8 @@ def get(identifier: Any) -> Callable[..., Any] | None:
 def serialize(loss: Any) -> Any:
     """Return a loss as data that `deserialize` reads.
 
-    >>> losses.serialize(losses.Huber(delta=2.0))["config"]["delta"]
-    2.0
+    >>> losses.serialize(losses.Tversky(alpha=0.25))["config"]["alpha"]
+    0.25
     """
     return serialize_keras_object(loss)
 
@@ -132,7 +132,7 @@ def serialize(loss: Any) -> Any:
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """Return the loss that `serialize` wrote, or that a name stands for.
 
-    >>> losses.deserialize(losses.serialize(losses.Huber(delta=2.0))).delta
-    2.0
+    >>> losses.deserialize(losses.serialize(losses.Tversky(alpha=0.25))).alpha
+    0.25
     """
     return deserialize_keras_object(name, custom_objects, module_objects=_NAMES)

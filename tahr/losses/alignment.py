@@ -44,7 +44,7 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> Any:
-    """Return the circle loss: embeddings of one class shall have cosine 1 - margin or more, of two classes margin or less.
+    """Return the circle loss: the cosine of two embeddings shall be near 1 within a class and near 0 between classes.
 
     Source: Sun et al., "Circle Loss: A Unified Perspective of Pair Similarity Optimization", 2020.
 

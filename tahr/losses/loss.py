@@ -44,8 +44,8 @@ class Loss(Recorded):
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         mask = getattr(y_pred, "_keras_mask", None)
-        y_pred = tree.map_structure(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
-        y_true = tree.map_structure(self._target, y_true)
+        y_pred = _each(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
+        y_true = _each(self._target, y_true)
         found = self.call(y_true, y_pred)
         mask = both_masks(mask, self.counted(y_true, y_pred))
         return reduce_losses(found, sample_weight, mask, self.reduction, self._dtype)
@@ -91,6 +91,15 @@ class FunctionLoss(Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         y_true, y_pred = match_ranks(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._arguments)
+
+
+def _each(convert: Callable[[Any], Any], structure: Any) -> Any:
+    """Return a structure with every array converted, where nested lists of numbers are one array."""
+    if all(isinstance(leaf, (bool, int, float)) for leaf in tree.flatten(structure)) and not isinstance(
+        structure, dict
+    ):
+        return convert(structure)
+    return tree.map_structure(convert, structure)
 
 
 def both_masks(a: Any, b: Any) -> Any:

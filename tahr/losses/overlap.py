@@ -26,7 +26,8 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Any:
     """Return 1 minus the Tversky overlap: both / (both + alpha missed + beta predicted in vain).
 
-    Source: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional deep networks", 2017.
+    Source: Salehi et al., "Tversky loss function for image segmentation using 3D fully convolutional
+    deep networks", 2017.
 
     Args:
         y_true: targets between 0 and 1.

@@ -1,4 +1,4 @@
-"""Metrics: figures gathered over batches, in variables on the device. Each is a class; many are the mean of a function."""
+"""Metrics: figures gathered over batches, in variables on the device. Many are the mean of a function."""
 
 from typing import Any
 
@@ -159,7 +159,7 @@ _SHORT: dict[str, Any] = {
 
 
 def _by_name() -> dict[str, Any]:
-    """Return what each name means: the class where there is one, so that what it gathers has a place, else a function."""
+    """Return what each name means: the class where there is one, else the function."""
     found = {name: globals()[name] for name in __all__ if name not in ("Metric", "deserialize", "get", "serialize")}
     found |= {snake_case(name): cls for name, cls in found.items() if isinstance(cls, type)}
     return found | _SHORT | {name.upper(): cls for name, cls in _SHORT.items()}

@@ -128,7 +128,7 @@ def _class_numbers(y_true: Any, y_pred: Any, what: str) -> tuple[Any, Any]:
         y_true, a = ops.squeeze(y_true, axis=-1), a[:-1]
     if len(a) != len(b) - 1 or any(None not in (x, y) and x != y for x, y in zip(a, b[:-1], strict=True)):
         raise ValueError(
-            f"{what}: expected class numbers y_true of shape {b[:-1]} for y_pred of shape {b}; received y_true of shape "
+            f"{what}: expected class numbers y_true of shape {b[:-1]} for y_pred of shape {b}; received shape "
             f"{a}. If the targets are one-hot, use {what.removeprefix('sparse_')}."
         )
     return ops.cast(y_true, "int32"), y_pred

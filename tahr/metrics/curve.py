@@ -8,6 +8,7 @@ from tahr import config, ops, shapes
 from tahr.metrics.confusion import confusion_counts, thresholds_list
 from tahr.metrics.metric import Metric
 from tahr.metrics.reduction import masked_weights
+from tahr.variables import Variable
 
 __all__ = ["AUC", "PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity"]
 
@@ -17,9 +18,10 @@ _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negativ
 class AUC(Metric):
     """The area under the ROC curve (true over false positive rate) or the precision-recall curve.
 
-    The curve is known at `num_thresholds` points; the sum over them is exact for predictions that lie apart by more than
-    their distance. Interpolation between points of a precision-recall curve follows Davis & Goadrich, "The Relationship
-    Between Precision-Recall and ROC Curves", 2006.
+    The curve is known at `num_thresholds` points; the sum over them is exact for predictions that lie further apart.
+
+    Source: for the precision-recall curve between points, Davis & Goadrich, "The Relationship Between Precision-Recall
+    and ROC Curves", 2006.
 
     Args:
         num_thresholds: how many thresholds, evenly spaced over 0 to 1.
@@ -37,6 +39,11 @@ class AUC(Metric):
     >>> float(metric.result())
     0.75
     """
+
+    true_positives: Variable
+    false_positives: Variable
+    true_negatives: Variable
+    false_negatives: Variable
 
     def __init__(
         self,
@@ -158,6 +165,11 @@ def _inner_thresholds(num_thresholds: int) -> list[float]:
 
 class _RateWhere(Metric):
     """The best of one rate over the thresholds at which another reaches a value."""
+
+    true_positives: Variable
+    false_positives: Variable
+    true_negatives: Variable
+    false_negatives: Variable
 
     def __init__(
         self, value: float, what: str, num_thresholds: int, class_id: int | None, name: str | None, dtype: Any

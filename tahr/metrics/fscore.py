@@ -7,12 +7,13 @@ from tahr import ops, shapes
 from tahr.losses.loss import same_shape
 from tahr.metrics.metric import Metric
 from tahr.metrics.reduction import masked_weights
+from tahr.variables import Variable
 
 __all__ = ["F1Score", "FBetaScore", "R2Score"]
 
 
 class FBetaScore(Metric):
-    """The weighted harmonic mean of precision and recall, for each class or averaged: recall counts `beta` times as much.
+    """The harmonic mean of precision and recall, in which recall counts `beta` times as much, by class or averaged.
 
     Args:
         average: None (one score a class), `"micro"` (all counts together), `"macro"` (mean of the scores) or
@@ -29,6 +30,11 @@ class FBetaScore(Metric):
     >>> metric.result()
     [0.3846154, 0.9090909, 0.8333333]
     """
+
+    true_positives: Variable
+    false_positives: Variable
+    false_negatives: Variable
+    intermediate_weights: Variable
 
     def __init__(
         self,
@@ -132,6 +138,11 @@ class R2Score(Metric):
     >>> float(metric.result())
     0.5714286
     """
+
+    squared_sum: Variable
+    sum: Variable
+    total_mse: Variable
+    count: Variable
 
     def __init__(
         self,

@@ -17,7 +17,7 @@ class IoU(Metric):
         num_classes: number of classes.
         target_class_ids: the classes to average over.
         name: see `Metric`.
-        dtype: type of the counts; None means int32, which drops the fractions of sample weights, a float type keeps them.
+        dtype: type of the counts; None means int32, which drops the fractions of sample weights.
         ignore_class: class number whose targets do not count, such as -1 for "unknown".
         sparse_y_true: whether targets are class numbers rather than one-hot.
         sparse_y_pred: whether predictions are class numbers rather than scores.

@@ -257,7 +257,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
     """The mean of `losses.sparse_categorical_crossentropy`.
 
-    As in Keras, targets of `ignore_class` count as 0 in the mean, and are left out of it where there are sample weights.
+    As in Keras, targets of `ignore_class` count as 0 in the mean, or are left out of it if there are sample weights.
 
     Args:
         name, dtype: see `Metric`.

@@ -117,7 +117,7 @@ class Metric(Recorded):
             others = metric.variables
             if [v.shape for v in others] != [v.shape for v in own]:
                 raise ValueError(
-                    f"merge_state: expected metrics with variables of shapes {[v.shape for v in own]}, as {self!r} has; "
+                    f"merge_state: expected metrics with variables of shapes {[v.shape for v in own]}, like {self!r}; "
                     f"received {metric!r} with shapes {[v.shape for v in others]}."
                 )
             for variable, other in zip(own, others, strict=True):

@@ -3,7 +3,7 @@
 from typing import Any, Unpack
 
 from tahr import ops
-from tahr.optimizers.optimizer import OptimizerArguments
+from tahr.optimizers.optimizer import CommonArguments, OptimizerArguments
 from tahr.optimizers.slots import SlotOptimizer, Slots
 from tahr.variables import Variable
 
@@ -83,7 +83,7 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        **kwargs: Unpack[OptimizerArguments],
+        **kwargs: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay=weight_decay, **kwargs)
 
@@ -141,7 +141,7 @@ class Nadam(SlotOptimizer):
     >>> v = keras.Variable([1.0, 2.0])
     >>> optimizers.Nadam(0.1).apply([ops.array([1.0, -1.0])], [v])
     >>> v.numpy()
-    [0.9, 2.1]
+    [0.8937219, 2.1062782]
     """
 
     slots = (("momentum", "velocity"),)

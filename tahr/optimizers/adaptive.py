@@ -106,7 +106,7 @@ class Ftrl(SlotOptimizer):
     >>> v = keras.Variable([1.0, 2.0])
     >>> optimizers.Ftrl(0.1).apply([ops.array([1.0, -1.0])], [v])
     >>> v.numpy()
-    [0.6031032, 1.4920778]
+    [0.6031424, 1.4923235]
     """
 
     slots = (("accumulator", "linear"),)

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 from typing import Any, Unpack
 
 from tahr import ops, shapes
-from tahr.optimizers.optimizer import OptimizerArguments
+from tahr.optimizers.optimizer import CommonArguments
 from tahr.optimizers.slots import SlotOptimizer, Slots
 
 __all__ = ["Muon"]
 
 
 class Muon(SlotOptimizer):
-    """Steps along the momentum with all its singular values set to about 1, for matrices; `AdamW` for other variables.
+    """Steps along the momentum with its singular values set to about 1, for matrices; `AdamW` for other variables.
 
-    Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the scale of steps: J. Liu
-    et al., "Muon is Scalable for LLM Training", 2025.
+    Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the scale of steps:
+    J. Liu et al., "Muon is Scalable for LLM Training", 2025.
 
     Args:
         learning_rate: a number, a schedule, or a function of no arguments.
@@ -33,7 +33,8 @@ class Muon(SlotOptimizer):
         kwargs: further arguments of `Optimizer`.
 
     >>> v = keras.Variable([[1.0, 0.0], [0.0, 1.0]])
-    >>> optimizers.Muon(0.1, ns_steps=0, rms_rate=None, weight_decay=None).apply([ops.array([[3.0, 0.0], [0.0, 4.0]])], [v])
+    >>> optimizer = optimizers.Muon(0.1, ns_steps=0, rms_rate=None, weight_decay=None)
+    >>> optimizer.apply([ops.array([[3.0, 0.0], [0.0, 4.0]])], [v])
     >>> v.numpy()
     [[0.94, 0.0], [0.0, 0.92]]
     """
@@ -57,7 +58,7 @@ class Muon(SlotOptimizer):
         ns_steps: int = 5,
         nesterov: bool = True,
         rms_rate: float | None = 0.2,
-        **kwargs: Unpack[OptimizerArguments],
+        **kwargs: Unpack[CommonArguments],
     ):
         super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon

@@ -12,13 +12,12 @@ from tahr.optimizers.schedules.schedule import LearningRateSchedule
 from tahr.recording import Recorded
 from tahr.variables import StatelessScope, Variable, stateless_scope
 
-__all__ = ["Arrays", "Optimizer", "OptimizerArguments"]
+__all__ = ["Arrays", "CommonArguments", "Optimizer", "OptimizerArguments"]
 
 
-class OptimizerArguments(TypedDict, total=False):
+class CommonArguments(TypedDict, total=False):
     """The arguments that every optimizer takes; `Optimizer` says what they mean."""
 
-    weight_decay: float | None
     clipnorm: float | None
     clipvalue: float | None
     global_clipnorm: float | None
@@ -28,6 +27,12 @@ class OptimizerArguments(TypedDict, total=False):
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
     name: str | None
+
+
+class OptimizerArguments(CommonArguments, total=False):
+    """`CommonArguments`, for optimizers without a weight decay of their own."""
+
+    weight_decay: float | None
 
 
 @dataclasses.dataclass
@@ -154,11 +159,8 @@ class Optimizer(Recorded):
             raise ValueError(f"{type(self).__name__}: expected ema_momentum in [0, 1]; received {self.ema_momentum!r}.")
         for what, low in (("ema_overwrite_frequency", 1), ("gradient_accumulation_steps", 2)):
             value = getattr(self, what)
-            if value is not None and (what != "ema_overwrite_frequency" or self.use_ema):
-                if not isinstance(value, int) or value < low:
-                    raise ValueError(
-                        f"{type(self).__name__}: expected {what} to be an int >= {low}; received {value!r}."
-                    )
+            if value is not None and not (isinstance(value, int) and value >= low):
+                raise ValueError(f"{type(self).__name__}: expected {what} to be an int >= {low}; received {value!r}.")
 
     # ---- variables ----------------------------------------------------------------------------------------------
 
@@ -483,7 +485,7 @@ class Optimizer(Recorded):
         unknown = [v for v in variables if id(v) not in self._positions]
         if unknown:
             raise ValueError(
-                f"{self.name}.apply: unknown variable {unknown[0]!r}. An optimizer trains the variables it was built with; "
+                f"{self.name}.apply: unknown variable {unknown[0]!r}. It trains the variables it was built with; "
                 "make a new optimizer, or build this one with all variables."
             )
         return variables

@@ -151,8 +151,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant"):
         if len(boundaries) != len(values) - 1:
             raise ValueError(
-                f"PiecewiseConstantDecay: expected one more value than boundaries; received {len(boundaries)} boundaries "
-                f"and {len(values)} values."
+                f"PiecewiseConstantDecay: expected one more value than boundaries; received {len(boundaries)} "
+                f"boundaries and {len(values)} values."
             )
         self.boundaries, self.values, self.name = boundaries, values, name
 
