@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from tahr.symbolic import KerasTensor, Operation
     from tahr.variables import StatelessScope, SymbolicScope, Variable
 
-__all__ = [*_ROOMS, *_NAMES, "version"]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_ROOMS, *_NAMES, "version"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def version() -> str:

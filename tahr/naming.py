@@ -58,7 +58,7 @@ def reset_uids() -> None:
     _counts.clear()
 
 
-class name_scope:  # noqa: N801  (Keras's name)
+class name_scope:
     """Put `name/` before the paths of variables made inside a `with` block.
 
     >>> with keras.name_scope("encoder"):
@@ -83,7 +83,7 @@ class name_scope:  # noqa: N801  (Keras's name)
         _scopes.stack = self._outer
 
 
-class path_scope(name_scope):  # noqa: N801
+class path_scope(name_scope):
     """Make `name` the whole of the current path, whatever scopes are open.
 
     >>> with keras.name_scope("model"), naming.path_scope("mean"):

@@ -85,7 +85,9 @@ def broadcast(*shapes: Shape) -> Shape:
 
 def elementwise(*args: Any, **arguments: Any) -> Shape:
     """Shape rule: all array arguments broadcast together."""
-    return broadcast(*(of(a) for a in (*args, *arguments.values()) if hasattr(a, "shape") or isinstance(a, (list, tuple))))
+    return broadcast(
+        *(of(a) for a in (*args, *arguments.values()) if hasattr(a, "shape") or isinstance(a, (list, tuple)))
+    )
 
 
 def unary(x: Any, **_: Any) -> Shape:

@@ -23,7 +23,7 @@ __all__ = [
 _OPTIONS: dict[str, Any] = {"none_is_leaf": True, "namespace": "tahr"}
 
 
-class MAP_TO_NONE:  # noqa: N801  (Keras's name)
+class MAP_TO_NONE:
     """What a function given to `traverse` returns to say that the result there is None.
 
     >>> tree.traverse(lambda x: tree.MAP_TO_NONE if x == 2 else None, [1, 2])

@@ -265,6 +265,14 @@ class Backend:
         part = slice(int(start), int(start) + size)
         return array[part if order is None else order[part]]
 
+    def reorder(self, arrays: Any, order: Any) -> Any:
+        """Return nested arrays (or None) with their rows in the order of the given row numbers."""
+        if isinstance(arrays, dict):
+            return {key: self.reorder(value, order) for key, value in arrays.items()}
+        if isinstance(arrays, (list, tuple)):
+            return type(arrays)([self.reorder(value, order) for value in arrays])
+        return None if arrays is None else arrays[order]
+
     def publish(self, variables: Any, values: Any) -> None:
         """Let variables take the values that a dispatch returned."""
         for variable, value in zip(variables, values, strict=True):

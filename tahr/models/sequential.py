@@ -128,7 +128,7 @@ class Sequential(Model):
         """Return the shape of the output for a shape of the input."""
         if self._function is None:
             self.build(input_shape)
-        return self._function.compute_output_shape(input_shape)
+        return self._graph("output shape").compute_output_shape(input_shape)
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return symbols for the outputs."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import losses, metrics, ops, optimizers, tree
-from tahr.losses.loss import FunctionLoss, Loss
+from tahr.losses.loss import FunctionLoss, Loss, multiply_weights
 from tahr.metrics.choose import SHAPE_DEPENDENT, choose_by_shape
 
 __all__ = ["Compiled", "compile_model"]
@@ -140,7 +140,7 @@ class Compiled:
             weight = weights[i] if report.weighted else None
             if mask is not None:
                 mask = ops.cast(mask, "float32")
-                weight = mask if weight is None else losses.loss.multiply_weights(mask, weight)
+                weight = mask if weight is None else multiply_weights(mask, weight)
             report.metric.update_state(targets[i], outputs[i], sample_weight=weight)
 
     def results(self) -> dict[str, Any]:

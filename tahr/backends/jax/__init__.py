@@ -56,12 +56,12 @@ class Jax(Draws, Windows, Backend):
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         with jax.ensure_compile_time_eval():
             if isinstance(value, jax.Array):
-                return jnp.array(value, dtype=dtype, copy=True)
-            return jnp.array(to_host(value, dtype), dtype=numpy_dtype(dtype), copy=True)
+                return jax.device_put(self.cast(value, dtype), may_alias=False)
+            return jax.device_put(to_host(value, dtype), may_alias=False)
 
     def assign(self, old: Any, new: Any) -> Any:
         # a buffer of its own: training donates those of variables, which would take a shared one from its other holder
-        return new if isinstance(new, jax.core.Tracer) else jnp.array(new, copy=True)
+        return new if isinstance(new, jax.core.Tracer) else jax.device_put(new, may_alias=False)
 
     def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return jax.value_and_grad(fn, has_aux=True)
@@ -91,6 +91,9 @@ class Jax(Draws, Windows, Backend):
 
     def scalars(self, numbers: tuple[int, ...]) -> tuple[Any, ...]:
         return tuple([np.int32(n) for n in numbers])
+
+    def reorder(self, arrays: Any, order: Any) -> Any:
+        return _reorder(arrays, order)
 
     def rows(self, array: Any, order: Any, start: Any, size: int) -> Any:
         if order is None:
@@ -124,6 +127,11 @@ class Jax(Draws, Windows, Backend):
         if not found:
             raise ValueError(f"device: jax has {', '.join(self.devices())}; received {name!r}.")
         return jax.default_device(found[0])
+
+
+@jax.jit
+def _reorder(arrays: Any, order: Any) -> Any:
+    return jax.tree.map(lambda a: jnp.take(a, order, axis=0, mode="clip", unique_indices=True), arrays)
 
 
 def _holds_tracer(x: Any) -> bool:

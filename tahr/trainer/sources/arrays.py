@@ -11,6 +11,7 @@ from tahr.trainer.sources.source import Chunk, Feed, Source
 
 __all__ = ["ArraySource", "to_arrays"]
 
+SHUFFLED_BYTES = 2**27  # larger data are not copied into each epoch's order, but gathered batch by batch
 RESIDENT_BYTES = 2**30  # larger data stay on the host and are sent batch by batch
 
 
@@ -69,8 +70,8 @@ class ArraySource(Source):
         self.rows = len(leaves[0])
         self.asked = steps
         self.steps = steps if steps is not None else -(-self.rows // batch_size)
-        size = sum(int(np.prod(leaf.shape)) * getattr(leaf.dtype, "itemsize", 4) for leaf in leaves)
-        self.resident = size <= RESIDENT_BYTES
+        self.size = sum(int(np.prod(leaf.shape)) * getattr(leaf.dtype, "itemsize", 4) for leaf in leaves)
+        self.resident = self.size <= RESIDENT_BYTES
         self._on_device: Any = None
         self._continued: Feed | None = None
 
@@ -105,7 +106,11 @@ class ArraySource(Source):
         if self._on_device is None:
             engine = backends.current()
             self._on_device = tree.map_structure(lambda a: None if a is None else engine.tensor(a), self.data)
-        return _RowFeed(self, self.order(epoch))
+        order = self.order(epoch)
+        if order is None or self.size > SHUFFLED_BYTES:
+            return _RowFeed(self, self._on_device, order)
+        engine = backends.current()  # one gather an epoch is faster than one a batch
+        return _RowFeed(self, engine.reorder(self._on_device, engine.tensor(order)), None)
 
     def _host_batches(self, epoch: int) -> Iterator[Any]:
         order = self.order(epoch)
@@ -121,8 +126,8 @@ class ArraySource(Source):
 class _RowFeed(Feed):
     """Chunks of device-resident rows: as many batches as asked for in one, the last short one by itself."""
 
-    def __init__(self, source: ArraySource, order: np.ndarray | None):
-        self.data, self.size = source._on_device, source.batch_size
+    def __init__(self, source: ArraySource, data: Any, order: np.ndarray | None):
+        self.data, self.size = data, source.batch_size
         self.order = None if order is None else backends.current().tensor(order)
         self.full, self.rest = divmod(source.rows, self.size)
         self.position = 0
