@@ -20,6 +20,7 @@ from tests.source import DOCUMENTED, ROOT, Module
 RTOL, ATOL = 1e-4, 1e-6
 FRAMEWORKS = ("jax", "jaxlib", "numpy", "torch", "tensorflow")
 NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|inf|nan)(?!\w)")
+SIZE = re.compile(r"torch\.Size\(\[([^]]*)\]\)")
 WRAPPER = re.compile(r"\b(?:Array|array|tensor)\(")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
 
@@ -58,6 +59,7 @@ def _same_number(a: str, b: str) -> bool:
 
 def _plain(text: str) -> str:
     """Return the text with `array(...)` and the like replaced by what is inside, without dtype or device."""
+    text = SIZE.sub(lambda size: str(tuple(int(n) for n in size[1].split(",") if n.strip())), text)
     while match := WRAPPER.search(text):
         depth, end = 1, match.end()
         while end < len(text) and depth:

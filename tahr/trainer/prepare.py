@@ -1,5 +1,6 @@
 """What happens before the first step: weights, optimizer slots and metrics are made, and the data are looked at."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,9 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
     else:
         check_data(model, source, (x, y, sample_weight), None)
         if not model.built or model._session is None:
+            if cls.call is not Model.call:
+                with contextlib.suppress(Exception):  # a step may use the model in its own way; it will say what fails
+                    build(model, x)
             _rehearse(model, batch, training)
     return session_of(model)
 

@@ -339,7 +339,8 @@ def test_tensorboard(tmp_path: Path) -> None:
     board = callbacks.TensorBoard(
         tmp_path, histogram_freq=2, write_images=True, update_freq=2, write_steps_per_second=True
     )
-    history = train(board, validation_data=(X, Y))
+    model = make()
+    history = train(board, model, validation_data=(X, Y))
     scalars: dict[str, list[Any]] = {}
     others: set[str] = set()
     for folder in ("train", "validation"):
@@ -357,17 +358,13 @@ def test_tensorboard(tmp_path: Path) -> None:
     assert [step for step, _ in scalars["train/batch_loss"]] == [2, 4, 6, 8, 10, 12]
     assert [step for step, _ in scalars["validation/evaluation_loss_vs_iterations"]] == [4, 8, 12]
     assert len(scalars["train/epoch_steps_per_second"]) == len(scalars["train/epoch_learning_rate"]) == 3
-    kernel = board_path(history.model)
+    kernel = model.weights[0].path
     assert {f"{kernel}/histogram 0", f"{kernel}/histogram 2", f"{kernel}/image 0"} <= others
     assert f"{kernel}/histogram 1" not in others
     graph: Any = importlib.import_module("tensorboardX.proto.graph_pb2").GraphDef
     [written] = [graph.FromString(e.graph_def) for e in events(tmp_path / "train") if e.graph_def]
     assert [node.op for node in written.node] == ["InputLayer", "Dense", "Dense"]
     assert list(written.node[2].input) == [written.node[1].name]
-
-
-def board_path(model: Any) -> str:
-    return model.weights[0].path
 
 
 def test_tensorboard_names_the_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,9 @@ class Torch(Draws, Windows, Backend):
             with torch.enable_grad():
                 value, extra = fn(leaves, *rest)
             grads = (
-                torch.autograd.grad(value, leaves, allow_unused=True) if value.requires_grad else [None] * len(leaves)
+                torch.autograd.grad(value, leaves, allow_unused=True)
+                if leaves and value.requires_grad
+                else [None] * len(leaves)
             )
             filled = [torch.zeros_like(a) if g is None else g for a, g in zip(leaves, grads, strict=True)]
             return (value.detach(), optree.tree_map(_detach, extra)), filled
