@@ -354,6 +354,10 @@ class Backend:
         """Return a transposed convolution by a kernel of shape (widths..., filters, channels), cut to `sizes`."""
         self.refuse("convolve")
 
+    def fourier(self, kind: str, x: Any, **options: Any) -> Any:
+        """Return the Fourier transform called `kind` (fft, fft2, ifft2, rfft, irfft) over the last axis or two."""
+        self.refuse("compute Fourier transforms")
+
     def max_pool(self, x: Any, widths: Any, strides: Any, edges: Any, last: bool) -> Any:
         """Return the largest value of each window; of equal ones the first gets the gradient."""
         self.refuse("pool")

@@ -93,9 +93,11 @@ def _eig(out: Any, x: Any) -> Any:
     return tuple(_described(part, dtype=dtypes.of(x)) for part in out) if dtypes.is_float(dtypes.of(x)) else out
 
 
+_FLOATS_OF_INTS = ("leaky_relu", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh_shrink")
+
 SPECS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("absolute", "angle", "imag", "real"), _complex_only),
-    **dict.fromkeys("leaky_relu softsign sparse_plus sparse_sigmoid squareplus tanh_shrink".split(), _as_given),
+    **dict.fromkeys(_FLOATS_OF_INTS, _as_given),
     **dict.fromkeys(("adaptive_average_pool", "adaptive_max_pool"), _adaptive_pool),
     "batch_normalization": lambda out, x, **_: _described(out, dtype=dtypes.of(x)),
     "categorical_crossentropy": _first_axes,

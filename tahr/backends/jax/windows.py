@@ -114,6 +114,9 @@ class Windows:
             dimension_numbers=_numbers(len(widths), last),
         )
 
+    def fourier(self, kind: str, x: Any, **options: Any) -> Any:
+        return getattr(jnp.fft, kind)(x, **options)
+
     def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
         lowest = _lowest(x.dtype)
         if on_cpu() and math.prod(widths) <= _MOST_SLICES:

@@ -75,6 +75,9 @@ class Windows:
         kept = tuple(slice(start, start + size) for start, size in zip(starts, sizes, strict=True))
         return _back(total[(slice(None), *kept)], last)
 
+    def fourier(self, kind: str, x: Any, **options: Any) -> Any:
+        return getattr(np.fft, kind)(x, **options)
+
     def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
         x = _last(x, last)
         if x.dtype.kind in "biu":

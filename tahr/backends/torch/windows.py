@@ -67,6 +67,9 @@ class Windows:
         edges = tuple((-s, s + n - have) for s, n, have in zip(starts, sizes, full.shape[2:], strict=True))
         return _back(_padded(full, edges), last)
 
+    def fourier(self, kind: str, x: Any, **options: Any) -> Any:
+        return getattr(torch.fft, kind)(x, **options)
+
     def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
         rank = len(widths)
 
