@@ -67,6 +67,12 @@ def set_seed(seed: int) -> None:
 
     Raises:
         ValueError: if `seed` is no whole number from 0 to 2**32 - 1.
+
+    >>> keras.utils.set_random_seed(1)
+    >>> first = random.uniform((2,))
+    >>> keras.utils.set_random_seed(1)
+    >>> bool(ops.all(random.uniform((2,)) == first))
+    True
     """
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"set_random_seed: expected a whole number from 0 to 2**32 - 1; received {seed!r}.")

@@ -97,6 +97,7 @@ class DTypePolicyMap(DTypePolicy, MutableMapping):  # type: ignore[type-arg]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Return a new map made from what `get_config` gave."""
         from tahr.saving.serialization import deserialize_keras_object
 
         return cls(**deserialize_keras_object(dict(config), custom_objects))

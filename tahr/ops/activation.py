@@ -164,7 +164,7 @@ def gelu(x: Any, approximate: bool = True) -> Any:
 def mish(x: Any) -> Any:
     """Return `x * tanh(softplus(x))` (Misra 2019).
 
-    >>> ops.mish([1.0])
+    >>> activations.mish([1.0])
     [0.8650984]
     """
     return x * tanh(softplus(x))
