@@ -35,6 +35,7 @@ ORDER = (
     {
         "arithmetic",
         "symbolic",
+        "masks",
         "variables",
         "recording",
         "autodiff",

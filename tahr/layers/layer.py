@@ -11,7 +11,6 @@ import numpy as np
 
 from tahr import backends, dtypes, naming, shapes, tree
 from tahr.layers.input_spec import check_input_spec
-from tahr.layers.masks import get_mask, masks_of, set_mask
 from tahr.layers.signature import (
     CallInfo,
     abstract_call,
@@ -23,6 +22,7 @@ from tahr.layers.signature import (
     take_input_shape,
     to_tuples,
 )
+from tahr.masks import get_mask, masks_of, set_mask
 from tahr.recording import Recorded, parameters_of
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
 from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope

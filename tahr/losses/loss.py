@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tahr import config, dtypes, naming, ops, shapes, tree
+from tahr.masks import get_mask
 from tahr.recording import Recorded
 
 __all__ = ["FunctionLoss", "Loss", "match_ranks", "multiply_weights", "pair", "reduce_losses", "same_shape", "weigh"]
@@ -43,7 +44,7 @@ class Loss(Recorded):
         return self._dtype
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        mask = getattr(y_pred, "_keras_mask", None)
+        mask = get_mask(y_pred)
         y_pred = _each(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
         y_true = _each(self._target, y_true)
         found = self.call(y_true, y_pred)

@@ -5,6 +5,7 @@ from typing import Any
 
 from tahr import dtypes, ops, shapes
 from tahr.losses.loss import multiply_weights, weigh
+from tahr.masks import get_mask
 from tahr.metrics.metric import Metric
 
 __all__ = ["Mean", "MeanMetricWrapper", "Sum", "masked_weights"]
@@ -12,7 +13,7 @@ __all__ = ["Mean", "MeanMetricWrapper", "Sum", "masked_weights"]
 
 def masked_weights(y_pred: Any, sample_weight: Any, dtype: str) -> Any:
     """Return the sample weights, zero where the mask that predictions carry says that they do not count."""
-    mask = getattr(y_pred, "_keras_mask", None)
+    mask = get_mask(y_pred)
     if mask is None:
         return sample_weight
     mask = ops.cast(ops.convert_to_tensor(mask), dtype)

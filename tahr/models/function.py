@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import backends, dtypes, shapes, tree
-from tahr.layers.masks import get_mask, set_mask
+from tahr.masks import get_mask, set_mask
 from tahr.symbolic import KerasTensor, Node, Operation, any_symbolic, forget, walk
 
 __all__ = ["Function", "order_operations"]

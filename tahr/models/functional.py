@@ -5,7 +5,7 @@ from typing import Any
 from tahr import tree
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
-from tahr.layers.masks import set_mask
+from tahr.masks import set_mask
 from tahr.models.function import Function, fit_input, match_structure
 from tahr.models.model import Model
 from tahr.symbolic import KerasTensor

@@ -4,6 +4,7 @@ from typing import Any
 
 from tahr import losses, metrics, ops, optimizers, tree
 from tahr.losses.loss import FunctionLoss, Loss, multiply_weights
+from tahr.masks import get_mask
 from tahr.metrics.choose import SHAPE_DEPENDENT, choose_by_shape
 
 __all__ = ["Compiled", "compile_model"]
@@ -136,7 +137,7 @@ class Compiled:
         weights = self._align_weights(sample_weight, y_pred)
         for report in self._reports:
             i = report.index
-            mask = getattr(outputs[i], "_keras_mask", None)
+            mask = get_mask(outputs[i])
             weight = weights[i] if report.weighted else None
             if mask is not None:
                 mask = ops.cast(mask, "float32")

@@ -7,6 +7,7 @@ from typing import Any
 
 from tahr import ops, tree
 from tahr.autodiff import value_and_grad
+from tahr.masks import get_mask, set_mask
 
 __all__ = [
     "compute_loss",
@@ -67,10 +68,13 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     def objective() -> Any:
         y_pred = model(x, training=True)
         loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-        return model.optimizer.scale_loss(loss), (loss, y_pred)
+        return model.optimizer.scale_loss(loss), (loss, y_pred, [get_mask(x) for x in tree.flatten(y_pred)])
 
     trainable = model.trainable_variables
-    (_, (loss, y_pred)), gradients = value_and_grad(objective, trainable, has_aux=True)()
+    (_, (loss, y_pred, masks)), gradients = value_and_grad(objective, trainable, has_aux=True)()
+    for x, mask in zip(tree.flatten(y_pred), masks, strict=True):  # which did not come out with the arrays
+        if mask is not None:
+            set_mask(x, mask)
     model._compiled.loss_tracker.update_state(loss, sample_weight=_rows(x))
     model.optimizer.apply(gradients, trainable)
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)

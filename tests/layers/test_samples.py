@@ -7,7 +7,7 @@ import pytest
 
 import tahr as keras
 from tahr import layers, ops, tree
-from tahr.layers.masks import get_mask
+from tahr.masks import get_mask
 from tests.layers.samples import MASK, SAMPLES, Sample
 
 IDS = [f"{s.id}-{i}" for i, s in enumerate(SAMPLES)]
