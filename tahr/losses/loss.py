@@ -7,7 +7,17 @@ from tahr import config, dtypes, naming, ops, shapes, tree
 from tahr.masks import get_mask
 from tahr.recording import Recorded
 
-__all__ = ["FunctionLoss", "Loss", "match_ranks", "multiply_weights", "pair", "reduce_losses", "same_shape", "weigh"]
+__all__ = [
+    "FunctionLoss",
+    "Loss",
+    "by_sample",
+    "match_ranks",
+    "multiply_weights",
+    "pair",
+    "reduce_losses",
+    "same_shape",
+    "weigh",
+]
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -47,6 +57,8 @@ class Loss(Recorded):
         mask = get_mask(y_pred)
         y_pred = _each(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
         y_true = _each(self._target, y_true)
+        if sample_weight is not None:
+            y_true, y_pred = by_sample(y_true, y_pred)
         found = self.call(y_true, y_pred)
         mask = both_masks(mask, self.counted(y_true, y_pred))
         return reduce_losses(found, sample_weight, mask, self.reduction, self._dtype)
@@ -116,6 +128,13 @@ def multiply_weights(a: Any, b: Any) -> Any:
         a, b = b, a
     a, b = weigh(a, b)
     return a * b
+
+
+def by_sample(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Return targets and predictions of shape (n,) as (n, 1), so that a mean over the last axis is one of a sample."""
+    if len(shapes.of(y_pred)) == 1 and len(shapes.of(y_true)) == 1:
+        return ops.expand_dims(y_true, -1), ops.expand_dims(y_pred, -1)
+    return y_true, y_pred
 
 
 def match_ranks(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

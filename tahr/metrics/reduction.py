@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tahr import dtypes, ops, shapes
-from tahr.losses.loss import multiply_weights, weigh
+from tahr.losses.loss import by_sample, multiply_weights, weigh
 from tahr.masks import get_mask
 from tahr.metrics.metric import Metric
 
@@ -120,7 +120,8 @@ class MeanMetricWrapper(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         weights = masked_weights(y_pred, sample_weight, self.dtype)
-        values = self.fn(self._target(y_true), ops.cast(ops.convert_to_tensor(y_pred), self.dtype), **self._arguments)
+        y_true, y_pred = by_sample(self._target(y_true), ops.cast(ops.convert_to_tensor(y_pred), self.dtype))
+        values = self.fn(y_true, y_pred, **self._arguments)
         super().update_state(values, sample_weight=weights)
 
     def _target(self, y_true: Any) -> Any:

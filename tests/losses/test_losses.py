@@ -200,6 +200,11 @@ def test_a_last_axis_of_one_may_be_missing(shape):
     np.testing.assert_allclose(host(losses.MeanSquaredError()(y_true, y_pred)), ((A - B)[:, 0] ** 2).mean(), rtol=1e-5)
 
 
+def test_weights_of_flat_samples_count_one_by_one():
+    found = losses.MeanSquaredError(reduction="none")(A[:, 0], B[:, 0], sample_weight=W)
+    np.testing.assert_allclose(host(found), (A - B)[:, 0] ** 2 * W, rtol=1e-5)
+
+
 @pytest.mark.parametrize("name", [n for n in FORMULAS if " " not in n and "sparse" not in n and "generalized" not in n])
 def test_shapes_that_do_not_fit_are_refused(name):
     with pytest.raises(ValueError, match=r"\(4, 3\).*\(4, 5\)"):
