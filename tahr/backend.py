@@ -62,5 +62,3 @@ def clear_session(free_memory: bool = True) -> None:
         import gc
 
         gc.collect()
-
-

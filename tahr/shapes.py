@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-Shape = tuple[int | None, ...]
+Shape = tuple[Any, ...]  # sizes are ints, or None where unknown
 
 
 def of(x: Any) -> Shape:

@@ -61,7 +61,7 @@ class Backend:
         """Return the framework's function of that name, taking the operation's arguments by position."""
         if op.name in self.avoid or not op.native:
             return None
-        name = self.names.get(op.name, op.name)
+        name = str(self.names.get(op.name, op.name))
         for space in self.spaces:
             fn = getattr(space, name, None)
             if callable(fn) and not isinstance(fn, type):
@@ -70,7 +70,7 @@ class Backend:
 
     def _take_positional(self, op: Any, fn: Callable[..., Any]) -> Callable[..., Any]:
         lead = next((i for i, name in enumerate(op.parameters) if name in op.defaults), len(op.parameters))
-        extras = [(self.argument_names.get(n, n), op.defaults[n]) for n in op.parameters[lead:]]
+        extras = [(str(self.argument_names.get(n, n)), op.defaults[n]) for n in op.parameters[lead:]]
         if not extras:
             return fn
         names = [name for name, _ in extras]
@@ -407,8 +407,9 @@ def to_host(x: Any, dtype: str | None = None) -> np.ndarray:
         target = dtype or (dtypes.result_type(*kinds) if kinds else config.floatx())
         return np.stack([p.astype(numpy_dtype(target), copy=False) for p in parts])
     if hasattr(x, "detach"):
-        x = x.detach().cpu()
-        x = x.float() if "bfloat16" in str(x.dtype) else x
+        tensor: Any = x
+        tensor = tensor.detach().cpu()
+        x = tensor.float() if "bfloat16" in str(tensor.dtype) else tensor
     array = np.asarray(x)
     if array.dtype.kind in "OSU":
         if array.dtype.kind == "O" and array.size and not isinstance(array.flat[0], (str, bytes)):

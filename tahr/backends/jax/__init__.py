@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
@@ -61,7 +62,7 @@ class Jax(Draws, Windows, Backend):
 
     def assign(self, old: Any, new: Any) -> Any:
         # a buffer of its own: training donates those of variables, which would take a shared one from its other holder
-        return new if isinstance(new, jax.core.Tracer) else jax.device_put(new, may_alias=False)
+        return new if isinstance(new, Tracer) else jax.device_put(new, may_alias=False)
 
     def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return jax.value_and_grad(fn, has_aux=True)
@@ -111,7 +112,7 @@ class Jax(Draws, Windows, Backend):
         return jax.tree.map(lambda s: (tuple(s.shape), dtypes.of(s)), jax.eval_shape(fn, *arrays))
 
     def compiling(self) -> bool:
-        return isinstance(lax.add(np.uint32(0), np.uint32(0)), jax.core.Tracer)
+        return isinstance(lax.add(np.uint32(0), np.uint32(0)), Tracer)
 
     def synchronize(self, x: Any) -> Any:
         return jax.block_until_ready(x)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from tahr.backends.backend import numpy_dtype
 from tahr.backends.jax import backend
@@ -173,7 +174,7 @@ def _einsum(operands: Any, subscripts: str) -> Any:
 
 
 def _traced(x: Any) -> bool:
-    return isinstance(x, jax.core.Tracer)
+    return isinstance(x, Tracer)
 
 
 @implements
