@@ -67,7 +67,7 @@ def serialize_keras_object(obj: Any) -> Any:
     if isinstance(obj, (list, tuple)):
         members = [serialize_keras_object(member) for member in obj]
         return tuple(members) if isinstance(obj, tuple) else members
-    if isinstance(obj, Mapping):
+    if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {key: serialize_keras_object(value) for key, value in obj.items()}
     if (written := _serialize_value(obj)) is not None:
         return written
