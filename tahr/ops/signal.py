@@ -43,7 +43,7 @@ def _same_pair(axes: int, what: str) -> Any:
     return rule
 
 
-@op(floating("x"), shape=_same_pair(1, "fft"), native=False)
+@op(floating("x"), shape=_same_pair(1, "fft"), lists=("x",), native=False)
 def fft(x: Any) -> Any:
     """Return the discrete Fourier transform over the last axis.
 
@@ -63,7 +63,7 @@ def fft(x: Any) -> Any:
     return _parts(backends.current().fourier("fft", _complex(x)))
 
 
-@op(floating("x"), shape=_same_pair(2, "fft2"), native=False)
+@op(floating("x"), shape=_same_pair(2, "fft2"), lists=("x",), native=False)
 def fft2(x: Any) -> Any:
     """Return the discrete Fourier transform over the last two axes.
 
@@ -83,7 +83,7 @@ def fft2(x: Any) -> Any:
     return _parts(backends.current().fourier("fft2", _complex(x)))
 
 
-@op(floating("x"), shape=_same_pair(2, "ifft2"), native=False)
+@op(floating("x"), shape=_same_pair(2, "ifft2"), lists=("x",), native=False)
 def ifft2(x: Any) -> Any:
     """Return the inverse of `fft2`.
 
@@ -133,7 +133,7 @@ def _irfft_shape(x: Any, fft_length: int | None = None) -> Any:
     return _spec((*part.shape[:-1], size), dtypes.of(part))
 
 
-@op(floating("x"), shape=_irfft_shape, native=False)
+@op(floating("x"), shape=_irfft_shape, lists=("x",), native=False)
 def irfft(x: Any, fft_length: int | None = None) -> Any:
     """Return the inverse of `rfft`.
 
@@ -278,7 +278,7 @@ def _istft_shape(
     return _spec((*batch, size), dtypes.of(part))
 
 
-@op(floating("x"), shape=_istft_shape, native=False)
+@op(floating("x"), shape=_istft_shape, lists=("x",), native=False)
 def istft(
     x: Any,
     sequence_length: int,

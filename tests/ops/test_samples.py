@@ -146,9 +146,13 @@ def test_compiled(sample: Sample) -> None:
     compiled_agrees(sample, backends.current().compile)
 
 
+# torch.compile wants the size of a result before its values, and torch's `unique` counts before it cuts
+MANY_GRAPHS = {"unique"}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("TAHR_BACKEND") != "torch", reason="checks that torch.compile makes one graph of it")
-@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.jit], ids=lambda s: s.name)
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.jit and s.name not in MANY_GRAPHS], ids=lambda s: s.name)
 def test_one_graph(sample: Sample) -> None:
     import torch
 
