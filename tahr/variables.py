@@ -189,7 +189,8 @@ class Variable(Arithmetic):
             wanted = shapes.standardize_shape(shape, f"Variable {self.path} shape")
             if None in wanted:
                 raise ValueError(f"Variable {self.path}: expected a fully known shape; received {wanted}.")
-            value = initializer(wanted, dtype=self._dtype)
+            with self.backend.concrete():  # a variable made while a step is traced outlives the trace
+                value = initializer(wanted, dtype=self._dtype)
         else:
             if isinstance(initializer, KerasTensor):
                 raise ValueError(f"Variable {self.path}: expected an array; received the symbol {initializer!r}.")

@@ -286,6 +286,10 @@ class Backend:
         """Return (shape, dtype) pairs for what `fn` returns for arrays of the given known (shape, dtype) pairs."""
         self.refuse("find the shape of code that calls a framework directly")
 
+    def concrete(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a scope whose operations on known numbers run at once, also while a function is traced."""
+        return contextlib.nullcontext()
+
     def no_grad(self) -> contextlib.AbstractContextManager[Any]:
         """Return a scope in which nothing is recorded for gradients."""
         return contextlib.nullcontext()

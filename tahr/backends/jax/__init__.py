@@ -54,6 +54,9 @@ class Jax(Draws, Windows, Backend):
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, jax.Array)
 
+    def concrete(self) -> contextlib.AbstractContextManager[Any]:
+        return jax.ensure_compile_time_eval()
+
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         with jax.ensure_compile_time_eval():
             if isinstance(value, jax.Array):
