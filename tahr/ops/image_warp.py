@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr import dtypes, random, shapes
+from tahr import dtypes, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import same
 from tahr.ops import spatial
@@ -331,6 +331,8 @@ def elastic_transform(
         raise ValueError(f"{what}: expected fill_mode of {', '.join(FILL_MODES)}; received {fill_mode!r}.")
     batch, last, (height, width) = _batched(images, data_format, what)
     run = OPERATIONS
+    from tahr import random
+
     shifts = random.uniform((batch.shape[0], height, width, 2), -1.0, 1.0, seed=seed)
     weights = gaussian(2 * int(3 * sigma) + 1, sigma)
     shifts = alpha * filtered(shifts, [weights, weights], "same", "channels_last")
