@@ -370,6 +370,21 @@ class Backend:
         """Return the sum of each window."""
         self.refuse("pool")
 
+    def lstm(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
+        """Return (outputs of all steps, [h, c]) of an LSTM with tanh and sigmoid, or None to leave it to the cell.
+
+        `x` is (batch, steps, features), `mask` None or (batch, steps); steps that it leaves out keep the states.
+        """
+        return None
+
+    def gru(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
+        """Return (outputs of all steps, [h]) of a GRU with the reset gate after the product, or None as for `lstm`."""
+        return None
+
+    def multiply_in_place(self, values: list[Any], factor: Any) -> bool:
+        """Multiply arrays by a scalar, overwriting them, and return whether there is a way to."""
+        return False
+
     def update_in_place(
         self, optimizer: Any, gradients: list[Any], values: list[Any], slots: list[Any], rate: Any, t: Any
     ) -> bool:

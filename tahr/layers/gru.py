@@ -70,6 +70,10 @@ class GRUCell(RecurrentCell):
         self.reset_after = reset_after
         self.bias_rows = (2,) if reset_after else ()
 
+    def fused_duty(self) -> str | None:
+        usual = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        return "gru" if usual and self.reset_after and type(self) is GRUCell else None
+
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """Return the output of a step and the new state."""
         before = states[0] if isinstance(states, (list, tuple)) else states

@@ -75,6 +75,10 @@ class LSTMCell(RecurrentCell):
         plain = self.bias_initializer
         return forgetting_bias(plain, self.units) if self.unit_forget_bias else plain
 
+    def fused_duty(self) -> str | None:
+        usual = self.activation is activations.tanh and self.recurrent_activation is activations.sigmoid
+        return "lstm" if usual and type(self) is LSTMCell else None
+
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """Return the output of a step and the new states."""
         x, h = self._drop(inputs, states[0], training)

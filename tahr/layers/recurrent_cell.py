@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tahr import activations, ops, random
+from tahr import activations, backends, ops, random
 from tahr.layers.arguments import fraction, keep, known, weight, whole
 from tahr.layers.layer import Layer
 from tahr.layers.rnn import RNN, DropoutRNNCell, zero_states
+from tahr.symbolic import is_keras_tensor
 
 _SHARED = (
     "units",
@@ -100,6 +101,30 @@ class RecurrentLayer(RNN):
         super().__init_subclass__(**kwargs)
         for name in {*_SHARED, *shows} - {*hides}:
             setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """Return (last output, outputs of all steps, last states), by the backend's own loop if it fits."""
+        found = self._fused(sequences, initial_state, mask, training)
+        if found is None:
+            return super().inner_loop(sequences, initial_state, mask, training)
+        outputs, states = found
+        if mask is not None:
+            seen = mask if self.zero_output_for_mask else ops.cumsum(ops.cast(mask, "int32"), axis=1) > 0
+            outputs = ops.where(ops.expand_dims(seen, -1), outputs, 0)
+        return outputs[:, -1], outputs, states
+
+    def _fused(self, sequences: Any, states: Any, mask: Any, training: bool) -> Any:
+        """Return (outputs of all steps, last states) of the backend's own loop, or None."""
+        cell = self.cell
+        duty = cell.fused_duty() if not self.unroll and not is_keras_tensor(sequences) else None
+        if duty is None or (training and cell.recurrent_dropout > 0):
+            return None
+        if training and cell.dropout > 0:
+            sequences = sequences * ops.expand_dims(cell.get_dropout_mask(sequences[:, 0]), 1)
+        parts = (
+            None if w is None else ops.convert_to_tensor(w) for w in (cell.kernel, cell.recurrent_kernel, cell.bias)
+        )
+        return getattr(backends.current(), duty)(sequences, *parts, states, mask)
 
 
 def split_gates(x: Any, count: int) -> list[Any]:

@@ -24,6 +24,10 @@ class DropoutRNNCell:
     _dropout_mask: Any = None
     _recurrent_dropout_mask: Any = None
 
+    def fused_duty(self) -> str | None:
+        """Return the name of the backend's duty that does all steps of this cell at once, or None."""
+        return None
+
     def get_dropout_mask(self, step_input: Any) -> Any:
         """Return the mask for the inputs of every step, or None without dropout."""
         if self._dropout_mask is None and self.dropout > 0:

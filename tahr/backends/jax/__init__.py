@@ -13,13 +13,14 @@ from jax.core import Tracer
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.jax.random import Draws
+from tahr.backends.jax.recurrent import Recurrent
 from tahr.backends.jax.windows import Windows
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
 
 
-class Jax(Draws, Windows, Backend):
+class Jax(Draws, Windows, Recurrent, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"

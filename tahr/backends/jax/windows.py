@@ -8,6 +8,7 @@ of matrices and element-wise operations. `benchmarks/convolution.py` shows both.
 import itertools
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import jax
@@ -50,8 +51,10 @@ def _padded(x: Any, edges: Edges, value: Any = 0) -> Any:
     return lax.pad(x, jnp.asarray(value, x.dtype), ((0, 0, 0), *((b, a, 0) for b, a in edges), (0, 0, 0)))
 
 
-def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
-    """Convolve padded, channels-last `x`."""
+@partial(jax.jit, static_argnames=("strides", "dilation", "groups", "edges"))
+def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int, edges: Edges) -> Any:
+    """Convolve channels-last `x`."""
+    x = _padded(x, edges)
     *widths, into, filters = kernel.shape
     slices = list(_slices(x, tuple(widths), strides, dilation))
     taps = kernel.reshape(-1, into, filters)
@@ -78,7 +81,7 @@ class Windows:
         taps = math.prod(widths)
         if on_cpu() and taps <= _MOST_SLICES and taps * x.size * x.dtype.itemsize <= _MOST_PATCH_BYTES:
             moved = x if last else jnp.moveaxis(x, 1, -1)
-            found = _conv_by_slices(_padded(moved, edges), kernel, strides, dilation, groups)
+            found = _conv_by_slices(moved, kernel, strides, dilation, groups, edges)
             return found if last else jnp.moveaxis(found, -1, 1)
         return lax.conv_general_dilated(
             x,
@@ -118,23 +121,15 @@ class Windows:
         return getattr(jnp.fft, kind)(x, **options)
 
     def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
-        lowest = _lowest(x.dtype)
         if on_cpu() and math.prod(widths) <= _MOST_SLICES:
-            moved = _padded(x if last else jnp.moveaxis(x, 1, -1), edges, lowest)
-            largest: Any = None
-            for part in _slices(moved, widths, strides, (1,) * len(widths)):
-                # the first of equals gets the gradient, as with the native operation; NaN stays NaN
-                keep = True if largest is None else (largest >= part) | (largest != largest)
-                largest = part if largest is None else jnp.where(keep, largest, part)
-            return largest if last else jnp.moveaxis(largest, -1, 1)
-        return self._reduce(x, lowest, lax.max, widths, strides, edges, last)
+            moved = _max_of_slices(x if last else jnp.moveaxis(x, 1, -1), widths, strides, edges)
+            return moved if last else jnp.moveaxis(moved, -1, 1)
+        return self._reduce(x, _lowest(x.dtype), lax.max, widths, strides, edges, last)
 
     def sum_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
         if on_cpu() and math.prod(widths) <= _MOST_SLICES:
-            moved = _padded(x if last else jnp.moveaxis(x, 1, -1), edges)
-            parts = list(_slices(moved, widths, strides, (1,) * len(widths)))
-            found = sum(parts[1:], parts[0])
-            return found if last else jnp.moveaxis(found, -1, 1)
+            moved = _sum_of_slices(x if last else jnp.moveaxis(x, 1, -1), widths, strides, edges)
+            return moved if last else jnp.moveaxis(moved, -1, 1)
         return self._reduce(x, np.zeros((), x.dtype), lax.add, widths, strides, edges, last)
 
     def _reduce(self, x: Any, start: Any, fn: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
@@ -144,12 +139,29 @@ class Windows:
         return lax.reduce_window(x, start, fn, (1, 1, *widths), (1, 1, *strides), (*none, *none, *edges))
 
 
+@partial(jax.jit, static_argnames=("widths", "strides", "edges"))
+def _max_of_slices(x: Any, widths: Numbers, strides: Numbers, edges: Edges) -> Any:
+    largest: Any = None
+    for part in _slices(_padded(x, edges, _lowest(x.dtype)), widths, strides, (1,) * len(widths)):
+        # the first of equals gets the gradient, as with the native operation; NaN stays NaN
+        keep = True if largest is None else (largest >= part) | (largest != largest)
+        largest = part if largest is None else jnp.where(keep, largest, part)
+    return largest
+
+
+@partial(jax.jit, static_argnames=("widths", "strides", "edges"))
+def _sum_of_slices(x: Any, widths: Numbers, strides: Numbers, edges: Edges) -> Any:
+    parts = list(_slices(_padded(x, edges), widths, strides, (1,) * len(widths)))
+    return sum(parts[1:], parts[0])
+
+
 def _lowest(dtype: Any) -> Any:
     if jnp.issubdtype(dtype, jnp.floating):
         return np.asarray(-np.inf, dtype)
     return np.asarray(False if dtype == np.dtype("bool") else jnp.iinfo(dtype).min, dtype)
 
 
+@partial(jax.jit, static_argnames=("strides", "starts", "sizes", "dilation"))
 def _spread(x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, dilation: Numbers) -> Any:
     """Add up every element of channels-last `x` times the kernel, `strides` apart."""
     *widths, filters, into = kernel.shape

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.torch.optimizers import update_in_place
+from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
 from tahr.backends.torch.random import Draws
+from tahr.backends.torch.recurrent import Recurrent
 from tahr.backends.torch.windows import Windows
 
 DTYPES = {
@@ -23,7 +24,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Draws, Windows, Backend):
+class Torch(Draws, Windows, Recurrent, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
@@ -165,6 +166,9 @@ class Torch(Draws, Windows, Backend):
         from torch.utils.checkpoint import checkpoint
 
         return lambda *args, **kwargs: checkpoint(fn, *args, use_reentrant=False, **kwargs)
+
+    def multiply_in_place(self, values: list[Any], factor: Any) -> bool:
+        return multiply_in_place(values, factor)
 
     def update_in_place(
         self, optimizer: Any, gradients: list[Any], values: list[Any], slots: list[Any], rate: Any, t: Any

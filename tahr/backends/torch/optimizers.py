@@ -1,4 +1,4 @@
-"""Optimizer updates of all variables at once, in place: the formulas of `tahr.optimizers` in torch's `_foreach` form.
+"""Optimizer updates of all variables at once, in place: the formulas of `tahr.optimizers` in fused forms.
 
 They are found by the optimizer's name; `tests/optimizers/test_in_place.py` compares each with the plain formula.
 """
@@ -15,16 +15,22 @@ Tensors = list[torch.Tensor]
 def adam(optimizer: Any, gradients: Tensors, values: Tensors, slots: list[Tensors], rate: Any, t: Any) -> None:
     """Adam, also with the largest velocity kept (`amsgrad`)."""
     momentum, velocity, *largest = slots
-    count, beta_1, beta_2 = float(t), optimizer.beta_1, optimizer.beta_2
-    torch._foreach_lerp_(momentum, gradients, 1 - beta_1)
-    torch._foreach_mul_(velocity, beta_2)
-    torch._foreach_addcmul_(velocity, gradients, gradients, 1 - beta_2)
-    if largest:
-        torch._foreach_maximum_(largest[0], velocity)
-    spread = torch._foreach_sqrt(largest[0] if largest else velocity)
-    torch._foreach_add_(spread, optimizer.epsilon)
-    alpha = float(rate) * math.sqrt(1 - beta_2**count) / (1 - beta_1**count)
-    torch._foreach_addcdiv_(values, momentum, spread, -alpha)
+    count = float(t)
+    torch._fused_adam_(
+        values,
+        gradients,
+        momentum,
+        velocity,
+        largest[0] if largest else [],
+        [torch.tensor(count)] * len(values),
+        lr=float(rate),
+        beta1=optimizer.beta_1,
+        beta2=optimizer.beta_2,
+        weight_decay=0.0,
+        eps=optimizer.epsilon / math.sqrt(1 - optimizer.beta_2**count),  # torch adds it after the correction
+        amsgrad=bool(largest),
+        maximize=False,
+    )
 
 
 def sgd(optimizer: Any, gradients: Tensors, values: Tensors, slots: list[Tensors], rate: Any, t: Any) -> None:
@@ -43,7 +49,41 @@ def sgd(optimizer: Any, gradients: Tensors, values: Tensors, slots: list[Tensors
         torch._foreach_add_(values, velocity)
 
 
-UPDATES: dict[str, Callable[..., None]] = {"Adam": adam, "AdamW": adam, "SGD": sgd}
+def rmsprop(optimizer: Any, gradients: Tensors, values: Tensors, slots: list[Tensors], rate: Any, t: Any) -> None:
+    """RMSprop, with momentum and centered."""
+    velocity, *others = slots
+    step = float(rate)
+    torch._foreach_mul_(velocity, optimizer.rho)
+    torch._foreach_addcmul_(velocity, gradients, gradients, 1 - optimizer.rho)
+    spread = torch._foreach_add(velocity, optimizer.epsilon)
+    if optimizer.centered:
+        torch._foreach_lerp_(others[-1], gradients, 1 - optimizer.rho)
+        torch._foreach_addcmul_(spread, others[-1], others[-1], -1.0)
+    torch._foreach_sqrt_(spread)
+    if optimizer.momentum > 0:
+        torch._foreach_mul_(others[0], optimizer.momentum)
+        torch._foreach_addcdiv_(others[0], gradients, spread, step)
+        torch._foreach_sub_(values, others[0])
+    else:
+        torch._foreach_addcdiv_(values, gradients, spread, -step)
+
+
+UPDATES: dict[str, Callable[..., None]] = {"Adam": adam, "AdamW": adam, "RMSprop": rmsprop, "SGD": sgd}
+
+
+def _plain(tensors: Tensors) -> bool:
+    """Return whether these are dense float32 tensors on the CPU, outside of a compiled function."""
+    return not torch.compiler.is_compiling() and all(
+        x.dtype is torch.float32 and x.is_cpu and x.layout is torch.strided for x in tensors
+    )
+
+
+def multiply_in_place(values: Tensors, factor: Any) -> bool:
+    """Multiply `values` by a number, if they are dense float32 tensors on the CPU."""
+    if not _plain(values):
+        return False
+    torch._foreach_mul_(values, float(factor))
+    return True
 
 
 def update_in_place(optimizer: Any, gradients: Tensors, values: Tensors, slots: list[Any], rate: Any, t: Any) -> bool:
@@ -54,7 +94,10 @@ def update_in_place(optimizer: Any, gradients: Tensors, values: Tensors, slots: 
     update = UPDATES.get(type(optimizer).__name__)
     if update is None or not type(optimizer).__module__.startswith("tahr.optimizers."):
         return False
-    if torch.compiler.is_compiling() or any(v.dtype is not torch.float32 or not v.is_cpu for v in values):
+    groups = [list(group) for group in zip(*slots, strict=True)]
+    if not all(map(_plain, (gradients, values, *groups))):
         return False
-    update(optimizer, gradients, values, [list(group) for group in zip(*slots, strict=True)], rate, t)
+    if not all(x.is_contiguous() for group in (values, *groups) for x in group):
+        return False
+    update(optimizer, [g.contiguous() for g in gradients], values, groups, rate, t)  # fused forms ignore strides
     return True

@@ -1,0 +1,130 @@
+"""On JAX, windows made of slices (on CPU) give the values and gradients of XLA's own operations, and likewise loops."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+
+from tahr.backends.jax import recurrent, windows  # noqa: E402
+from tahr.backends.jax.windows import Windows  # noqa: E402
+
+pytestmark = pytest.mark.once
+RANDOM = np.random.default_rng(0)
+
+
+def normal(*shape: int) -> np.ndarray:
+    return RANDOM.normal(size=shape).astype("float32")
+
+
+def both_ways(monkeypatch: Any, run: Callable[..., Any], *arrays: Any) -> None:
+    """Compare values and gradients of `run` as on a CPU and as elsewhere."""
+    found = []
+    for cpu in (True, False):
+        monkeypatch.setattr(windows, "on_cpu", lambda cpu=cpu: cpu)
+        monkeypatch.setattr(recurrent, "on_cpu", lambda cpu=cpu: cpu)
+        outputs, back = jax.vjp(run, *arrays)
+        leaves = jax.tree.leaves(outputs)
+        seed = np.random.default_rng(1)
+        weights = jax.tree.unflatten(
+            jax.tree.structure(outputs), [seed.normal(size=x.shape).astype(x.dtype) for x in leaves]
+        )
+        found.append([*leaves, *jax.tree.leaves(back(weights))])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
+
+
+ONE, TWO, THREE = (2, 9, 4), (2, 7, 6, 4), (1, 4, 5, 4, 4)
+CONVOLUTIONS = [
+    # inputs, kernel, strides, edges, dilation, groups
+    (ONE, (3, 4, 6), (1,), ((0, 0),), (1,), 1),
+    (ONE, (3, 4, 6), (2,), ((1, 1),), (1,), 1),
+    (ONE, (3, 4, 6), (1,), ((2, 2),), (2,), 1),
+    (ONE, (1, 4, 6), (3,), ((0, 0),), (1,), 1),
+    (TWO, (3, 2, 4, 6), (1, 1), ((1, 1), (0, 1)), (1, 1), 1),
+    (TWO, (3, 2, 4, 6), (2, 3), ((0, 1), (0, 0)), (1, 1), 1),
+    (TWO, (3, 2, 2, 6), (1, 2), ((1, 1), (0, 1)), (1, 1), 2),
+    (TWO, (3, 3, 1, 8), (1, 1), ((1, 1), (1, 1)), (1, 1), 4),
+    (TWO, (1, 1, 4, 5), (2, 2), ((0, 0), (0, 0)), (1, 1), 1),
+    (THREE, (2, 3, 2, 4, 3), (1, 2, 1), ((0, 1), (1, 1), (0, 0)), (1, 1, 1), 1),
+]
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["channels_last", "channels_first"])
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+def test_conv(case: Any, last: bool, monkeypatch: Any) -> None:
+    inputs, kernel, strides, edges, dilation, groups = case
+    x = normal(*inputs) if last else np.moveaxis(normal(*inputs), -1, 1)
+    both_ways(
+        monkeypatch, lambda x, k: Windows().conv(x, k, strides, edges, last, dilation, groups), x, normal(*kernel)
+    )
+
+
+TRANSPOSED = [
+    # inputs, kernel, strides, starts, sizes, dilation
+    (ONE, (3, 6, 4), (1,), (0,), (11,), (1,)),
+    (ONE, (3, 6, 4), (2,), (1,), (18,), (1,)),
+    (ONE, (2, 6, 4), (3,), (0,), (29,), (1,)),
+    (ONE, (3, 6, 4), (1,), (2,), (9,), (2,)),
+    (TWO, (3, 2, 5, 4), (2, 1), (0, 0), (14, 7), (1, 1)),
+    (THREE, (2, 2, 3, 2, 4), (2, 2, 1), (0, 1, 0), (8, 9, 6), (1, 1, 1)),
+]
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["channels_last", "channels_first"])
+@pytest.mark.parametrize("case", TRANSPOSED, ids=str)
+def test_conv_transpose(case: Any, last: bool, monkeypatch: Any) -> None:
+    inputs, kernel, strides, starts, sizes, dilation = case
+    x = normal(*inputs) if last else np.moveaxis(normal(*inputs), -1, 1)
+    run = Windows().conv_transpose
+    both_ways(monkeypatch, lambda x, k: run(x, k, strides, starts, sizes, last, dilation), x, normal(*kernel))
+
+
+POOLS = [
+    (ONE, (3,), (2,), ((0, 0),)),
+    (ONE, (2,), (1,), ((0, 1),)),
+    (TWO, (2, 2), (2, 2), ((0, 0), (0, 0))),
+    (TWO, (3, 2), (1, 2), ((1, 1), (0, 0))),
+    (THREE, (2, 3, 2), (2, 1, 2), ((0, 0), (1, 1), (0, 0))),
+]
+
+
+@pytest.mark.parametrize("duty", ["max_pool", "sum_pool"])
+@pytest.mark.parametrize("last", [True, False], ids=["channels_last", "channels_first"])
+@pytest.mark.parametrize("case", POOLS, ids=str)
+def test_pool(case: Any, last: bool, duty: str, monkeypatch: Any) -> None:
+    inputs, widths, strides, edges = case
+    x = normal(*inputs) if last else np.moveaxis(normal(*inputs), -1, 1)
+    both_ways(monkeypatch, lambda x: getattr(Windows(), duty)(x, widths, strides, edges, last), x)
+
+
+def test_first_of_equals_gets_the_gradient(monkeypatch: Any) -> None:
+    x = np.repeat(np.repeat(normal(2, 3, 3, 2), 2, axis=1), 2, axis=2)
+    both_ways(monkeypatch, lambda x: Windows().max_pool(x, (2, 2), (2, 2), ((0, 0), (0, 0)), True), x)
+
+
+def test_largest_keeps_nan_and_integers() -> None:
+    x = np.array([1.0, np.nan, 0.0, np.nan, 2.0, 3.0], "float32").reshape(1, 6, 1)
+    found = Windows().max_pool(jax.numpy.asarray(x), (2,), (2,), ((0, 0),), True)
+    np.testing.assert_array_equal(np.isnan(found).ravel(), [True, True, False])
+    whole = Windows().max_pool(jax.numpy.asarray([[[-5], [-7], [-9]]]), (2,), (1,), ((0, 1),), True)
+    np.testing.assert_array_equal(whole.ravel(), [-5, -7, -9])
+
+
+MASK = np.array([[1, 1, 0, 1, 1], [0, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["plain", "masked"])
+@pytest.mark.parametrize("duty", ["lstm", "gru"])
+def test_loops_inside_and_outside(duty: str, mask: Any, monkeypatch: Any) -> None:
+    gates, count = (4, 2) if duty == "lstm" else (3, 1)
+    bias = normal(4 * 6) if duty == "lstm" else normal(2, 3 * 6)
+    states = [normal(3, 6) for _ in range(count)]
+
+    def run(x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any) -> Any:
+        return getattr(recurrent_duties, duty)(x, kernel, recurrent, bias, states, mask)
+
+    recurrent_duties = recurrent.Recurrent()
+    both_ways(monkeypatch, run, normal(3, 5, 4), normal(4, gates * 6), normal(6, gates * 6), bias, states)

@@ -1,0 +1,55 @@
+"""The backend's own LSTM and GRU against the cells run step by step: outputs, states and gradients."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tahr import backends, layers, ops
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(3, 5, 4)).astype("float32")
+MASK = np.array([[1, 1, 0, 1, 1], [0, 1, 1, 0, 0], [1, 1, 1, 1, 1]], bool)
+
+
+def stepwise(layer: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(layer.cell, "fused_duty", lambda: None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"use_bias": False},
+        {"go_backwards": True},
+        {"return_sequences": False},
+        {"zero_output_for_mask": True},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("masked", [False, True], ids=["plain", "masked"])
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_fused_is_stepwise(kind: Any, masked: bool, options: dict[str, Any], monkeypatch: Any) -> None:
+    layer = kind(6, return_state=True, bias_initializer="random_normal", **{"return_sequences": True, **options})
+    layer.build(X.shape)
+    first = [ops.convert_to_tensor(RANDOM.normal(size=(3, 6)).astype("float32")) for _ in layer.get_initial_state(3)]
+    weights = [w.value for w in layer.trainable_variables]
+    arrays = [ops.convert_to_tensor(X), *first, *weights]
+    mask = ops.convert_to_tensor(MASK) if masked else None
+
+    def loss(given: list[Any]) -> Any:
+        states, values = given[1 : 1 + len(first)], given[1 + len(first) :]
+        outputs, _ = layer.stateless_call(values, [], given[0], initial_state=states, mask=mask)
+        return sum(ops.sum(o * ops.sin(10 * o)) for o in outputs), outputs
+
+    found = []
+    for fused in (True, False):
+        if not fused:
+            stepwise(layer, monkeypatch)
+        if backends.current().trains:
+            (_, outputs), gradients = backends.current().value_and_grad(loss)(arrays)
+        else:
+            (_, outputs), gradients = loss(arrays), []
+        found.append([ops.convert_to_numpy(x) for x in [*outputs, *gradients]])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
