@@ -569,11 +569,19 @@ class Optimizer(Recorded):
 
     def _decay(self, arrays: "Arrays", rate: Any) -> None:
         """Take weight decay off the variables."""
+        places: dict[float, list[int]] = {}
         for i, variable in enumerate(arrays.variables):
             decay = self.decay_of(variable)
             if decay is not None and self._decays(variable):
+                places.setdefault(decay, []).append(i)
+        engine = backends.current()
+        for decay, found in places.items():
+            share = rate * decay
+            if arrays.donated and engine.multiply_in_place([arrays.values[i] for i in found], 1 - share):
+                continue
+            for i in found:
                 x = arrays.values[i]
-                arrays.values[i] = x - x * ops.cast(rate * decay, variable._dtype)
+                arrays.values[i] = x - x * ops.cast(share, arrays.variables[i]._dtype)
 
     def _average(self, arrays: "Arrays", step: Any) -> None:
         """Bring the moving averages up to date, and let the variables take them on every so often."""

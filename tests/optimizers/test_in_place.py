@@ -16,6 +16,8 @@ SHAPES = ((3, 2), (4,), ())
         lambda: optimizers.Adam(0.1),
         lambda: optimizers.Adam(0.1, amsgrad=True, beta_1=0.7),
         lambda: optimizers.AdamW(0.1, weight_decay=0.1),
+        lambda: optimizers.RMSprop(0.1),
+        lambda: optimizers.RMSprop(0.1, momentum=0.5, centered=True, epsilon=1e-3),
         lambda: optimizers.SGD(0.1),
         lambda: optimizers.SGD(0.1, momentum=0.9),
         lambda: optimizers.SGD(0.1, momentum=0.9, nesterov=True),
@@ -28,11 +30,14 @@ def test_in_place_equals_the_plain_formula(make, monkeypatch):
     found = []
     for in_place in (True, False):
         if not in_place:
-            monkeypatch.setattr(type(backends.current()), "update_in_place", lambda *args: False)
+            for duty in ("update_in_place", "multiply_in_place"):
+                monkeypatch.setattr(type(backends.current()), duty, lambda *args: False)
         variables = [keras.Variable(v) for v in starts]
         optimizer = make()
         for step in gradients:
-            optimizer.apply([ops.convert_to_tensor(g) for g in step], variables)
+            # the first gradient lies in memory column by column
+            flipped = ops.transpose(ops.convert_to_tensor(step[0].T.copy()))
+            optimizer.apply([flipped, *(ops.convert_to_tensor(g) for g in step[1:])], variables)
         found.append([v.numpy() for v in (*variables, *optimizer.variables)])
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
