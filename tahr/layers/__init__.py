@@ -26,6 +26,7 @@ _FAMILIES = {
     "einsum_dense": ("EinsumDense",),
     "embedding": ("Embedding", "ReversibleEmbedding"),
     "gru": ("GRU", "GRUCell"),
+    "hashing": ("HashedCrossing", "Hashing"),
     "input_layer": ("Input", "InputLayer"),
     "input_spec": ("InputSpec",),
     "layer": ("Layer",),
