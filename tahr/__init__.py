@@ -46,18 +46,25 @@ _NAMES = {
     "Operation": "symbolic",
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
+    "RematScope": "rematerialization",
     "Sequential": "models",
     "StatelessScope": "variables",
     "SymbolicScope": "variables",
     "Variable": "variables",
     "device": "autodiff",
     "grad": "autodiff",
+    "hessian": "autodiff",
+    "jacobian": "autodiff",
+    "jvp": "ops",
     "name_scope": "naming",
+    "remat": "rematerialization",
     "value_and_grad": "autodiff",
+    "vjp": "autodiff",
+    "vmap": "autodiff",
 }
 
 if TYPE_CHECKING:
-    from tahr.autodiff import device, grad, value_and_grad
+    from tahr.autodiff import device, grad, hessian, jacobian, value_and_grad, vjp, vmap
     from tahr.dtype_policies import DTypePolicy, FloatDTypePolicy
     from tahr.initializers import Initializer
     from tahr.layers import Input, InputSpec, Layer
@@ -65,8 +72,10 @@ if TYPE_CHECKING:
     from tahr.metrics import Metric
     from tahr.models import Function, Model, Sequential
     from tahr.naming import name_scope
+    from tahr.ops import jvp
     from tahr.optimizers import Optimizer
     from tahr.regularizers import Regularizer
+    from tahr.rematerialization import RematScope, remat
     from tahr.symbolic import KerasTensor, Operation
     from tahr.variables import StatelessScope, SymbolicScope, Variable
 

@@ -26,6 +26,7 @@ __all__ = [
     "enable_flash_attention",
     "enable_interactive_logging",
     "enable_traceback_filtering",
+    "enable_unsafe_deserialization",
     "epsilon",
     "floatx",
     "image_data_format",
@@ -352,6 +353,27 @@ def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
     >>> config.set_max_steps_per_epoch(None)
     """
     _state["max_steps_per_epoch"] = max_steps_per_epoch
+
+
+def enable_unsafe_deserialization() -> None:
+    """Warn that there is no such thing: files are data, and code in them is never run.
+
+    Keras runs the lambda functions that files hold after this call. Here, name a function and register it with
+    `keras.saving.register_keras_serializable`, or pass it as `custom_objects` when loading.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as seen:
+    ...     config.enable_unsafe_deserialization()
+    >>> len(seen)
+    1
+    """
+    import warnings
+
+    warnings.warn(
+        "enable_unsafe_deserialization changes nothing: code in model files is never run. Register the functions that "
+        "a model needs with keras.saving.register_keras_serializable, or pass them as custom_objects when loading.",
+        stacklevel=2,
+    )
 
 
 def __getattr__(name: str) -> Any:

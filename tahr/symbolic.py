@@ -26,6 +26,9 @@ class KerasTensor(Arithmetic):
     (None, 3)
     """
 
+    ragged_rank: int | None = None
+    row_splits_dtype: str | None = None
+
     def __init__(
         self,
         shape: Any,
@@ -39,8 +42,9 @@ class KerasTensor(Arithmetic):
         self._shape = shapes.standardize_shape(shape, "KerasTensor shape")
         self._dtype = dtypes.standardize_dtype(dtype)
         self._sparse, self._ragged = bool(sparse), bool(ragged)
-        self.ragged_rank = kwargs.pop("ragged_rank", None)
-        self.row_splits_dtype = kwargs.pop("row_splits_dtype", None)
+        for key in ("ragged_rank", "row_splits_dtype"):
+            if key in kwargs:
+                setattr(self, key, kwargs.pop(key))
         if kwargs:
             raise TypeError(f"KerasTensor: unexpected arguments {sorted(kwargs)}.")
         self.record_history = record_history
@@ -225,9 +229,9 @@ class Operation:
 
     def rematerialized_call(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Return `fn` made to compute its inner values again for the gradient instead of keeping them."""
-        from tahr.arithmetic import OPERATIONS
+        from tahr.rematerialization import remat
 
-        return OPERATIONS["rematerialization"](fn)
+        return remat(fn)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments as plain data."""

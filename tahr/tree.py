@@ -108,14 +108,20 @@ def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     return treespec.unflatten(flat_sequence)
 
 
-def assert_same_structure(a: Any, b: Any) -> None:
+def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
     """Check that two structures have the same containers, keys and lengths.
+
+    Args:
+        a, b: the structures.
+        check_types: False takes lists and tuples for the same, as `assert_same_paths` does.
 
     Raises:
         ValueError: if they differ.
 
     >>> tree.assert_same_structure([1, {"a": 2}], [3, {"a": 4}])
     """
+    if check_types is False:
+        return assert_same_paths(a, b)
     one, two = optree.tree_structure(a, **_OPTIONS), optree.tree_structure(b, **_OPTIONS)
     if one != two:
         raise ValueError(f"The structures differ: {one} and {two}.")

@@ -108,6 +108,11 @@ class SymbolicScope:
         _scopes.symbolic -= 1
 
 
+def autocast_dtype() -> str | None:
+    """Return the type that floating-point variables read as in this thread, or None for their own."""
+    return _scopes.autocast
+
+
 def in_symbolic_scope() -> bool:
     """Return whether a `SymbolicScope` is open in this thread."""
     return _scopes.symbolic > 0
@@ -148,6 +153,14 @@ class Variable(Arithmetic):
     [2. 3.]
     """
 
+    name: str = ""
+    path: str = ""
+    aggregation: str = "none"
+    synchronization: str = "auto"
+    regularizer: Callable[..., Any] | None = None
+    constraint: Callable[..., Any] | None = None
+    overwrite_with_gradient: bool = False  # whether an update is the gradient itself
+
     def __init__(
         self,
         initializer: Any,
@@ -175,9 +188,6 @@ class Variable(Arithmetic):
         self.aggregation = aggregation or "none"
         self.synchronization = synchronization
         self.layout = layout
-        self.regularizer: Callable[..., Any] | None = None
-        self.constraint: Callable[..., Any] | None = None
-        self.overwrite_with_gradient = False
         self.backend = backends.current()
         self._start(initializer, shape, dtype)
 

@@ -39,6 +39,7 @@ ORDER = (
         "variables",
         "recording",
         "autodiff",
+        "rematerialization",
         "backend",
         "saving.errors",
         "saving.registry",

@@ -233,9 +233,31 @@ class Backend:
         """Return a function of (list of arrays, *rest) giving ((value, extra), gradients) of `fn -> (value, extra)`."""
         self.refuse("compute gradients")
 
-    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
-        """Return (value, derivative in the direction `tangents`), and what `fn` returns besides if `has_aux`."""
+    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+        """Return (results, derivatives in the direction `tangents`, extra) of `fn(*primals) -> (results, extra)`."""
         self.refuse("compute gradients")
+
+    def vjp(self, fn: Callable[..., Any], primals: Any) -> Any:
+        """Return (results, function from their gradients to those of the primals, extra), `fn` as for `jvp`."""
+        self.refuse("compute gradients")
+
+    def vmap(self, fn: Callable[..., Any], in_axes: list[int | None], out_axis: int) -> Callable[..., Any]:
+        """Return `fn -> (results, values)` over an axis of each array; `values` must not depend on the element."""
+
+        def run(*arrays: Any) -> Any:
+            size = next(x.shape[axis] for x, axis in zip(arrays, in_axes, strict=True) if axis is not None)
+            if not size:
+                raise ValueError("vmap: expected at least one element; received none.")
+            found = [
+                fn(*(x if axis is None else np.take(x, i, axis) for x, axis in zip(arrays, in_axes, strict=True)))
+                for i in range(size)
+            ]
+            (_, values), *others = found
+            if any(not np.array_equal(a, b) for _, more in others for a, b in zip(values, more, strict=True)):
+                raise ValueError("vmap: a value differs from one element to another.")
+            return [np.stack(parts, out_axis) for parts in zip(*(results for results, _ in found), strict=True)], values
+
+        return run
 
     def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         """Return `fn -> (value, function from its gradient to those of the arguments)` made to use the latter."""

@@ -24,6 +24,7 @@ from tahr.layers.signature import (
 )
 from tahr.masks import get_mask, masks_of, set_mask
 from tahr.recording import Recorded, parameters_of
+from tahr.rematerialization import current_remat_scope
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
 from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope
 
@@ -106,6 +107,7 @@ class Layer(Recorded, Operation):
     _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
     input_spec: Any = None
     supports_masking = False
+    _remat: Any = None  # the scope that says what to compute again for gradients
     _path: str
     _build_shapes: Any
 
@@ -130,6 +132,8 @@ class Layer(Recorded, Operation):
         self._trainable = bool(trainable)
         self._own: list[Variable] = []
         self._losses: list[Any] = []
+        if (remat := current_remat_scope()) is not None:
+            self._remat = remat
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -159,7 +163,9 @@ class Layer(Recorded, Operation):
                 else:
                     if _context.depth == 1 and stateless_scope() is None:
                         self._clear_losses()
-                    outputs = self.call(*args, **kwargs)
+                    remat = current_remat_scope() or self._remat
+                    call = self.call if remat is None else remat.call_of(self, args, kwargs)
+                    outputs = call(*args, **kwargs)
         except Exception as error:
             _explain(error, self, args)
             raise
@@ -176,6 +182,21 @@ class Layer(Recorded, Operation):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs: the definition of the layer."""
         raise NotImplementedError(f"Layer {type(self).__name__} defines no `call(self, inputs)`.")
+
+    def in_context(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `call` made to run with what this call of the layer decides for those inside, also after it."""
+        training = _context.training
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            outer, _context.training = _context.training, training
+            _context.depth += 1
+            try:
+                return call(*args, **kwargs)
+            finally:
+                _context.training = outer
+                _context.depth -= 1
+
+        return run
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Return symbols for the outputs of a call on symbols."""

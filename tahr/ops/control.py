@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tahr import backends, dtypes, shapes, symbolic, tree
+from tahr import autodiff, backends, dtypes, shapes, symbolic, tree
 from tahr.dtypes import free
 from tahr.ops.core import convert_to_tensor
 from tahr.ops.declare import op
 from tahr.ops.shaping import concatenate, flip, reshape, stack
+from tahr.rematerialization import remat
 from tahr.symbolic import KerasTensor
 
 
@@ -320,7 +321,7 @@ def vectorized_map(function: Callable[..., Any], elements: Any) -> Any:
     >>> ops.vectorized_map(lambda x: ops.sum(x), ops.array([[1, 2], [3, 4]]))
     [3, 7]
     """
-    return map_(function, elements)
+    return autodiff.vmap(function)(elements)
 
 
 def _core_axes(signature: str) -> tuple[list[list[str]], list[list[str]]]:
@@ -413,19 +414,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def rematerialization(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `f` made to compute inner values again for the gradient instead of keeping them: less memory, more time.
-
-    >>> ops.rematerialization(lambda x: x * x)(ops.array(3.0))
-    9.0
-    """
-
-    def run(*args: Any, **kwargs: Any) -> Any:
-        if symbolic.any_symbolic(args) or symbolic.any_symbolic(kwargs.values()):
-            return f(*args, **kwargs)
-        return backends.current().rematerialize(f)(*args, **kwargs)
-
-    return run
+rematerialization = remat
 
 
 def _jvp_spec(fun: Any, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
@@ -451,6 +440,4 @@ def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fa
     >>> ops.jvp(lambda x: x * x, (ops.array(3.0),), (ops.array(1.0),))
     (9.0, 6.0)
     """
-    if len(primals) != len(tangents):
-        raise ValueError(f"jvp: expected a tangent for each primal; received {len(primals)} and {len(tangents)}.")
-    return backends.current().jvp(fun, tuple(to_arrays(list(primals))), tuple(to_arrays(list(tangents))), has_aux)
+    return autodiff.jvp(fun, primals, tangents, has_aux)

@@ -71,8 +71,14 @@ class Jax(Draws, Windows, Recurrent, Backend):
     def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return jax.value_and_grad(fn, has_aux=True)
 
-    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
-        return jax.jvp(fn, primals, tangents, has_aux=has_aux)
+    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+        return jax.jvp(fn, tuple(primals), tuple(tangents), has_aux=True)
+
+    def vjp(self, fn: Callable[..., Any], primals: Any) -> Any:
+        return jax.vjp(fn, *primals, has_aux=True)
+
+    def vmap(self, fn: Callable[..., Any], in_axes: list[int | None], out_axis: int) -> Callable[..., Any]:
+        return jax.vmap(fn, tuple(in_axes), (out_axis, None))
 
     def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         return jax.custom_gradient(fn)

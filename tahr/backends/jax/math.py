@@ -245,11 +245,6 @@ def map_(f: Any, xs: Any) -> Any:
     return lax.map(f, _arrays(xs))
 
 
-@implements
-def vectorized_map(function: Any, elements: Any) -> Any:
-    return jax.vmap(function)(_arrays(elements))
-
-
 # ---- other views --------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.torch.autodiff import Autodiff
 from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
 from tahr.backends.torch.random import Draws
 from tahr.backends.torch.recurrent import Recurrent
@@ -24,7 +25,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Draws, Windows, Recurrent, Backend):
+class Torch(Autodiff, Draws, Windows, Recurrent, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
@@ -124,48 +125,11 @@ class Torch(Draws, Windows, Recurrent, Backend):
         if value.is_floating_point():
             value.requires_grad_(trainable)
 
-    def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        def run(arrays: list[Any], *rest: Any) -> Any:
-            leaves = [a.detach().requires_grad_() for a in arrays]
-            with torch.enable_grad():
-                value, extra = fn(leaves, *rest)
-            grads = (
-                torch.autograd.grad(value, leaves, allow_unused=True)
-                if leaves and value.requires_grad
-                else [None] * len(leaves)
-            )
-            filled = [torch.zeros_like(a) if g is None else g for a, g in zip(leaves, grads, strict=True)]
-            return (value.detach(), optree.tree_map(_detach, extra)), filled
-
-        return run
-
     def publish(self, variables: Any, values: Any) -> None:
         pairs = [(v._value, x) for v, x in zip(variables, values, strict=True) if x is not v._value]
         if pairs:  # into the same tensors, which optimizers and users of torch's own may hold
             with torch.no_grad():
                 torch._foreach_copy_([old for old, _ in pairs], [new for _, new in pairs])
-
-    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool) -> Any:
-        return torch.func.jvp(fn, primals, tangents, has_aux=has_aux)
-
-    def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        class Custom(torch.autograd.Function):
-            @staticmethod
-            def forward(ctx: Any, *arrays: Any) -> Any:
-                value, ctx.back = fn(*(a.detach() for a in arrays))
-                return optree.tree_map(_detach, value)
-
-            @staticmethod
-            def backward(ctx: Any, *upstream: Any) -> Any:
-                found = ctx.back(*upstream)
-                return tuple(found) if isinstance(found, (tuple, list)) else found
-
-        return Custom.apply
-
-    def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        from torch.utils.checkpoint import checkpoint
-
-        return lambda *args, **kwargs: checkpoint(fn, *args, use_reentrant=False, **kwargs)
 
     def multiply_in_place(self, values: list[Any], factor: Any) -> bool:
         return multiply_in_place(values, factor)
@@ -175,9 +139,6 @@ class Torch(Draws, Windows, Recurrent, Backend):
     ) -> bool:
         return update_in_place(optimizer, gradients, values, slots, rate, t)
 
-    def stop_gradient(self, x: Any) -> Any:
-        return x.detach()
-
     def abstract(self, fn: Callable[..., Any], specs: Any) -> Any:
         from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -186,9 +147,6 @@ class Torch(Draws, Windows, Recurrent, Backend):
                 lambda s: torch.empty(s[0], dtype=DTYPES[s[1]]), specs, is_leaf=lambda s: isinstance(s, tuple)
             )
             return optree.tree_map(lambda t: (tuple(t.shape), dtypes.of(t)), fn(*arrays))
-
-    def no_grad(self) -> contextlib.AbstractContextManager[Any]:
-        return torch.no_grad()
 
     def compiling(self) -> bool:
         return torch.compiler.is_compiling()
@@ -206,10 +164,6 @@ class Torch(Draws, Windows, Recurrent, Backend):
 
     def seed_all(self, seed: int) -> None:
         torch.manual_seed(seed)
-
-
-def _detach(x: Any) -> Any:
-    return x.detach() if isinstance(x, torch.Tensor) else x
 
 
 def _from_host(array: np.ndarray) -> torch.Tensor:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import optree
 import torch
 import torch.nn.functional as F
 
@@ -396,9 +395,12 @@ def slice_(inputs: Any, start_indices: Any, shape: Any) -> Any:
 
 @implements
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
-    out = inputs.clone()
     starts = _starts(start_indices, inputs.shape, updates.shape)
-    out[tuple(slice(s, s + n) for s, n in zip(starts, updates.shape, strict=True))] = updates
+    key = [slice(s, s + n) for s, n in zip(starts, updates.shape, strict=True)]
+    out = updates if key else updates.clone()
+    for axis in reversed(range(len(key))):  # nothing in place, which vmap would refuse
+        if updates.shape[axis] < inputs.shape[axis] or not axis:
+            out = torch.slice_scatter(inputs[tuple(key[:axis])], out, axis, key[axis].start, key[axis].stop)
     return out
 
 
@@ -582,8 +584,3 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     if torch.compiler.is_compiling() and isinstance(pred, torch.Tensor):
         return torch.cond(pred.reshape(()).bool(), true_fn, false_fn, ())
     return true_fn() if bool(pred) else false_fn()
-
-
-@implements
-def vectorized_map(function: Any, elements: Any) -> Any:
-    return torch.vmap(function)(optree.tree_map(backend.tensor, elements))
