@@ -3,12 +3,14 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# name -> the module that has it, with `:name` added where it is called otherwise there
+# name -> the module that has it, with `:name` added where it is called otherwise there, or `:` if it is the module
 _NAMES = {
     "CustomObjectScope": "tahr.saving",
     "Progbar": "tahr.utils.progbar",
     "PyDataset": "tahr.trainer.sources.py_dataset",
     "Sequence": "tahr.trainer.sources.py_dataset:PyDataset",
+    "array_to_img": "tahr.utils.images",
+    "bounding_boxes": "tahr.utils.bounding_boxes:",
     "clear_session": "tahr.backend",
     "custom_object_scope": "tahr.saving",
     "deserialize_keras_object": "tahr.saving",
@@ -18,14 +20,19 @@ _NAMES = {
     "get_file": "tahr.utils.download",
     "get_registered_name": "tahr.saving",
     "get_registered_object": "tahr.saving",
+    "img_to_array": "tahr.utils.images",
     "is_interactive_logging_enabled": "tahr.config",
     "is_keras_tensor": "tahr.backend",
+    "load_img": "tahr.utils.images",
     "normalize": "tahr.utils.numerical",
+    "pack_x_y_sample_weight": "tahr.utils.batches",
     "register_keras_serializable": "tahr.saving",
+    "save_img": "tahr.utils.images",
     "serialize_keras_object": "tahr.saving",
     "set_random_seed": "tahr.random:set_seed",
     "standardize_dtype": "tahr.backend",
     "to_categorical": "tahr.utils.numerical",
+    "unpack_x_y_sample_weight": "tahr.utils.batches",
 }
 
 if TYPE_CHECKING:
@@ -44,7 +51,10 @@ if TYPE_CHECKING:
     )
     from tahr.trainer.sources.py_dataset import PyDataset
     from tahr.trainer.sources.py_dataset import PyDataset as Sequence
+    from tahr.utils import bounding_boxes
+    from tahr.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from tahr.utils.download import get_file
+    from tahr.utils.images import array_to_img, img_to_array, load_img, save_img
     from tahr.utils.numerical import normalize, to_categorical
     from tahr.utils.progbar import Progbar
 
@@ -54,8 +64,10 @@ __all__ = list(_NAMES)  # pyright: ignore[reportUnsupportedDunderAll]
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
         raise AttributeError(f"module 'tahr.utils' has no attribute {name!r}")
-    module, _, original = _NAMES[name].partition(":")
-    found = getattr(importlib.import_module(module), original or name)
+    module, colon, original = _NAMES[name].partition(":")
+    found = importlib.import_module(module)
+    if original or not colon:
+        found = getattr(found, original or name)
     globals()[name] = found
     return found
 
