@@ -30,6 +30,7 @@ _FAMILIES = {
     "input_layer": ("Input", "InputLayer"),
     "input_spec": ("InputSpec",),
     "layer": ("Layer",),
+    "lookup": ("IntegerLookup", "StringLookup"),
     "lstm": ("LSTM", "LSTMCell"),
     "merging": (
         "Add",
@@ -101,6 +102,7 @@ _FAMILIES = {
     "serialization": ("deserialize", "serialize"),
     "simple_rnn": ("SimpleRNN", "SimpleRNNCell"),
     "tabular": ("CategoryEncoding", "Discretization", "Normalization"),
+    "text_vectorization": ("TextVectorization",),
     "wrapper": ("SpectralNormalization", "TimeDistributed", "Wrapper"),
 }
 # Second names: (the name in tahr, how many axes) for each of Keras's older spellings.

@@ -11,7 +11,7 @@ from tahr.layers.host import HostLayer, host_array, host_vectors, texts_of, vect
 from tahr.layers.tabular import refuse_sparse
 from tahr.symbolic import KerasTensor
 
-__all__ = ["HashedCrossing", "Hashing", "bins_of"]
+__all__ = ["HashedCrossing", "Hashing", "bins_of", "salt_of"]
 
 CROSS_KEY = 0xDECAFCAFFE  # what TensorFlow starts the hash of a crossing with
 FIX = "Round them to whole numbers, or put them into bins with `Discretization`, first."
@@ -30,8 +30,22 @@ def bins_of(x: np.ndarray, num_bins: int, salt: Any, layer: Any) -> np.ndarray:
         texts = x.astype("int64" if x.dtype.kind == "b" else x.dtype).ravel().astype("S").tolist()
     else:
         texts = texts_of(x, layer, fix=FIX)
-    hashes = farmhash(texts) if salt is None else siphash(texts, salt)
+    hashes = farmhash(texts) if salt is None else siphash(texts, (salt[0], salt[1]))
     return (hashes % np.uint64(num_bins)).astype("int64").reshape(x.shape)
+
+
+def salt_of(salt: Any, layer: Any) -> list[int] | None:
+    """Return a key of two numbers from one, two or None.
+
+    Raises:
+        ValueError: if `salt` is none of these.
+    """
+    if salt is None:
+        return None
+    found = list(salt) if isinstance(salt, (list, tuple)) else [salt, salt]
+    if len(found) != 2 or not all(hasattr(s, "__index__") for s in found):
+        raise ValueError(f"{who(layer)}: expected `salt` to be a whole number or two; received {salt!r}.")
+    return [s.__index__() for s in found]
 
 
 class _Hashed(HostLayer):
@@ -97,9 +111,7 @@ class Hashing(_Hashed):
         self.num_bins = whole(num_bins, "num_bins", self)
         self.output_mode = choice(output_mode, ("int", "one_hot", "multi_hot", "count"), "output_mode", self)
         self.mask_value, self.sparse = mask_value, sparse
-        self.salt = None if salt is None else list(salt) if isinstance(salt, (list, tuple)) else [salt, salt]
-        if self.salt is not None and (len(self.salt) != 2 or not all(hasattr(s, "__index__") for s in self.salt)):
-            raise ValueError(f"{who(self)}: expected `salt` to be a whole number or two; received {salt!r}.")
+        self.salt = salt_of(salt, self)
 
     def call(self, inputs: Any) -> Any:
         """Return the bins of an array, as a NumPy array."""

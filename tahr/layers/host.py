@@ -11,7 +11,7 @@ from tahr.layers.layer import Layer
 from tahr.symbolic import KerasTensor
 from tahr.variables import Variable
 
-__all__ = ["HostLayer", "batches_of", "host_array", "host_vectors", "texts_of"]
+__all__ = ["HostLayer", "batches_of", "host_array", "host_vectors", "row_vectors", "texts_of", "vector_shape"]
 
 CHUNK = 1 << 20  # values looked at together while adapting
 
@@ -116,24 +116,25 @@ def _text_of(value: Any, layer: Any, encoding: str, place: int, fix: str) -> str
 
 def host_vectors(ids: np.ndarray, output_mode: str, depth: int, dtype: str, weights: Any = None) -> np.ndarray:
     """Return ids as vectors, as `tabular.encode` does for tensors; `weights` holds a factor for each id."""
-    numpy_type = np.dtype(dtype) if dtype != "bfloat16" else _bfloat16()
-    if output_mode == "one_hot":
-        shape = ids.shape[:-1] if ids.ndim and ids.shape[-1] == 1 else ids.shape or (1,)
-        flat = ids.ravel()
-        rows = np.arange(flat.size)
-    else:
-        shape = ids.shape[:-1]
-        flat = ids.ravel()
-        rows = np.arange(flat.size) // max(ids.shape[-1], 1) if ids.ndim else np.zeros(1, np.int64)
-    there = (flat >= 0) & (flat < depth)
-    found = np.zeros((int(np.prod(shape)), depth), numpy_type)
+    shape = vector_shape(ids.shape, output_mode, depth)
+    number, width = int(np.prod(shape[:-1])), ids.shape[-1] if ids.ndim and output_mode != "one_hot" else 1
+    rows = np.arange(ids.size) // max(width, 1)
+    return row_vectors(ids.ravel(), rows, number, output_mode, depth, dtype, weights).reshape(shape)
+
+
+def row_vectors(
+    ids: np.ndarray, rows: np.ndarray, number: int, output_mode: str, depth: int, dtype: str, weights: Any = None
+) -> np.ndarray:
+    """Return a vector for each of `number` rows; `rows` says which row each id is of. Ids out of range do not count."""
+    found = np.zeros((number, depth), np.dtype(dtype) if dtype != "bfloat16" else _bfloat16())
+    there = (ids >= 0) & (ids < depth)
     if output_mode in ("one_hot", "multi_hot"):
-        found[rows[there], flat[there]] = 1
+        found[rows[there], ids[there]] = 1
     else:
-        np.add.at(found, (rows[there], flat[there]), 1)
+        np.add.at(found, (rows[there], ids[there]), 1)
     if weights is not None:
-        found *= np.asarray(weights, numpy_type)
-    return found.reshape((*shape, depth))
+        found *= np.asarray(weights, found.dtype)
+    return found
 
 
 def _bfloat16() -> Any:
@@ -142,8 +143,9 @@ def _bfloat16() -> Any:
     return np.dtype(ml_dtypes.bfloat16)
 
 
-def vector_shape(shape: tuple[int | None, ...], output_mode: str, depth: int | None) -> tuple[int | None, ...]:
+def vector_shape(shape: Any, output_mode: str, depth: int | None) -> tuple[Any, ...]:
     """Return the shape of `host_vectors` for ids of a shape."""
+    shape = tuple(shape)
     if output_mode == "one_hot":
         return (*(shape[:-1] if shape and shape[-1] == 1 else shape or (1,)), depth)
     return (*shape[:-1], depth)
