@@ -406,16 +406,18 @@ def gaussian(size: int, sigma: float) -> np.ndarray:
     return (values / values.sum()).astype("float32")
 
 
-def filtered(images: Any, kernels: list[np.ndarray], padding: str, data_format: str | None) -> Any:
-    """Return the convolution of every channel with the outer product of two vectors, one an axis."""
+def filtered(images: Any, kernels: list[Any], padding: str, data_format: str | None) -> Any:
+    """Return the convolution of every channel with the outer product of two vectors, one an axis; they are arrays."""
     run = OPERATIONS
     shape, last, _ = check_images(images, data_format, "image filter")
     batch = images if len(shape) == 4 else run["expand_dims"](images, 0)
     channels = batch.shape[-1 if last else 1]
     for axis, values in enumerate(kernels):
-        size = (len(values), 1) if axis == 0 else (1, len(values))
-        kernel = np.repeat(values.reshape(*size, 1, 1), channels, axis=2)
-        batch = depthwise_conv(batch, run["cast"](kernel, batch.dtype), 1, padding, data_format)
+        count = values.shape[0]
+        size = (count, 1) if axis == 0 else (1, count)
+        kernel = run["reshape"](run["convert_to_tensor"](values, batch.dtype), (*size, 1, 1))
+        kernel = run["broadcast_to"](kernel, (*size, channels, 1))
+        batch = depthwise_conv(batch, kernel, 1, padding, data_format)
     return batch if len(shape) == 4 else batch[0]
 
 

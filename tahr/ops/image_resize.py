@@ -149,22 +149,32 @@ def resize(
     return found if dtypes.is_float(dtype) else run["saturate_cast"](run["round"](found), dtype)
 
 
+def window(height: int, width: int, target: Any, pad: bool) -> tuple[int, int, int, int]:
+    """Return the part of an image, or with `pad` its surroundings, that has the proportions of a target size.
+
+    Returns:
+        `(top, left, height, width)` in the image's pixels; top and left are negative for surroundings.
+    """
+    other_height, other_width = int(width * target[0] / target[1]), int(height * target[1] / target[0])
+    if pad:
+        other_height, other_width = max(height, other_height), max(width, other_width)
+        return -((other_height - height) // 2), -((other_width - width) // 2), other_height, other_width
+    other_height, other_width = max(1, min(height, other_height)), max(1, min(width, other_width))
+    return (height - other_height) // 2, (width - other_width) // 2, other_height, other_width
+
+
 def _cropped(images: Any, axis: int, target: tuple[int, ...]) -> Any:
-    height, width = images.shape[axis : axis + 2]
-    new_height = max(1, min(height, int(width * target[0] / target[1])))
-    new_width = max(1, min(width, int(height * target[1] / target[0])))
-    top, left = (height - new_height) // 2, (width - new_width) // 2
+    top, left, height, width = window(*images.shape[axis : axis + 2], target, pad=False)
     places = [slice(None)] * len(images.shape)
-    places[axis : axis + 2] = [slice(top, top + new_height), slice(left, left + new_width)]
+    places[axis : axis + 2] = [slice(top, top + height), slice(left, left + width)]
     return images[tuple(places)]
 
 
 def _padded(images: Any, axis: int, target: tuple[int, ...], value: float) -> Any:
-    height, width = images.shape[axis : axis + 2]
-    more_height = max(height, int(width * target[0] / target[1])) - height
-    more_width = max(width, int(height * target[1] / target[0])) - width
+    given = images.shape[axis : axis + 2]
+    top, left, *sizes = window(*given, target, pad=True)
     widths = [(0, 0)] * len(images.shape)
-    widths[axis : axis + 2] = [(n // 2, n - n // 2) for n in (more_height, more_width)]
+    widths[axis : axis + 2] = [(-o, m - n + o) for o, m, n in zip((top, left), sizes, given, strict=True)]
     return OPERATIONS["pad"](images, widths, constant_values=value)
 
 

@@ -103,7 +103,7 @@ def map_coordinates(
     return total if dtypes.is_float(dtype) else run["cast"](round_(total), dtype)
 
 
-def _warp(images: Any, rows: Any, columns: Any, order: int, fill_mode: str, fill_value: Any, last: bool) -> Any:
+def warp(images: Any, rows: Any, columns: Any, order: int, fill_mode: str, fill_value: Any, last: bool) -> Any:
     """Return a batch of images, channels last or first, whose pixels come from the given rows and columns."""
     run = OPERATIONS
     n, channels = images.shape[0], images.shape[-1 if last else 1]
@@ -200,7 +200,7 @@ def _projected(batch: Any, transform: Any, last: bool, size: Any, order: int, fi
     a0, a1, a2, b0, b1, b2, c0, c1 = (transform[:, i, None, None] for i in range(8))
     k = c0 * x + c1 * y + 1
     columns, rows = (a0 * x + a1 * y + a2) / k, (b0 * x + b1 * y + b2) / k
-    return _warp(batch, rows, columns, order, fill_mode, fill_value, last)
+    return warp(batch, rows, columns, order, fill_mode, fill_value, last)
 
 
 @op(same("images"), arrays=("transform",), shape=_warp_shape, native=False)
@@ -278,12 +278,12 @@ def perspective_transform(
             )
     run = OPERATIONS
     start, end = (run["reshape"](run["cast"](p, "float32"), (-1, 4, 2)) for p in (start_points, end_points))
-    transform = _homography(end, start)
+    transform = homography(end, start)
     order = _order(interpolation, what)
     return _finished(_projected(batch, transform, last, size, order, "constant", fill_value), images)
 
 
-def _homography(given: Any, wanted: Any) -> Any:
+def homography(given: Any, wanted: Any) -> Any:
     """Return the eight numbers that take four points to four others, for each image."""
     run = OPERATIONS
     x, y, u, v = given[:, :, 0], given[:, :, 1], wanted[:, :, 0], wanted[:, :, 1]
@@ -338,5 +338,5 @@ def elastic_transform(
     shifts = alpha * filtered(shifts, [weights, weights], "same", "channels_last")
     rows, columns = (run["convert_to_tensor"](part) for part in _grid(height, width))
     order = _order(interpolation, what)
-    found = _warp(batch, rows + shifts[..., 0], columns + shifts[..., 1], order, fill_mode, fill_value, last)
+    found = warp(batch, rows + shifts[..., 0], columns + shifts[..., 1], order, fill_mode, fill_value, last)
     return _finished(run["cast"](found, batch.dtype), images)

@@ -12,7 +12,7 @@ Coordinates count pixels from the image's upper left corner, so an image of widt
 import math
 from typing import Any
 
-from tahr import config, dtypes, ops, tree
+from tahr import config, dtypes, ops
 
 __all__ = [
     "affine_transform",
@@ -525,4 +525,6 @@ def decode_deltas_to_boxes(
         found = ops.concatenate([middles, ops.exp(delta[..., 2:]) * anchor[..., 2:]], axis=-1)
         return convert_format(found, encoding, box_format, *size)
 
-    return tree.map_structure(decode, anchors, boxes_delta)
+    if isinstance(anchors, dict):
+        return {key: decode(anchor, boxes_delta[key]) for key, anchor in anchors.items()}
+    return decode(anchors, boxes_delta)
