@@ -105,3 +105,19 @@ class Lambda(Layer):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the mask that the constructor was told."""
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
+
+    @classmethod
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None
+    ) -> Any:
+        """Return a new layer made from what `get_config` gave.
+
+        Args:
+            config: the constructor's arguments.
+            custom_objects: functions by name, in addition to those registered.
+            safe_mode: kept for Keras's sake: bytecode in a config is never run, whatever it says.
+
+        Raises:
+            UnsafeFileError: if the function is bytecode.
+        """
+        return super().from_config(config, custom_objects)

@@ -147,11 +147,11 @@ def vector_shape(shape: Any, output_mode: str, depth: int | None) -> tuple[Any, 
     """Return the shape of `host_vectors` for ids of a shape."""
     shape = tuple(shape)
     if output_mode == "one_hot":
-        return (*(shape[:-1] if shape and shape[-1] == 1 else shape or (1,)), depth)
+        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape or (1,)), depth)
     return (*shape[:-1], depth)
 
 
-def batches_of(data: Any, layer: Any, steps: int | None = None) -> Iterator[np.ndarray]:
+def batches_of(data: Any, layer: Any, steps: int | None = None, whole: bool = False) -> Iterator[np.ndarray]:
     """Yield the data to adapt to as NumPy arrays, at most about a million values at a time.
 
     Args:
@@ -159,14 +159,16 @@ def batches_of(data: Any, layer: Any, steps: int | None = None) -> Iterator[np.n
             are tuples count by their first member.
         layer: the layer that adapts, for errors.
         steps: how many batches of an iterable to take.
+        whole: whether each batch is given as one.
     """
+    pieces = (lambda x: iter([x])) if whole else _pieces
     if hasattr(data, "shape") or isinstance(data, (list, tuple, str)) or not isinstance(data, Iterable):
-        yield from _pieces(host_array(data, layer))
+        yield from pieces(host_array(data, layer))
         return
     for i, batch in enumerate(data):
         if steps is not None and i >= steps:
             return
-        yield from _pieces(host_array(batch[0] if isinstance(batch, tuple) else batch, layer))
+        yield from pieces(host_array(batch[0] if isinstance(batch, tuple) else batch, layer))
 
 
 def _pieces(x: np.ndarray) -> Iterator[np.ndarray]:

@@ -1,32 +1,17 @@
 """Layers for columns of tables: normalised numbers, bins, and categories as vectors."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from tahr import dtypes, ops
 from tahr.layers.arguments import choice, known, who, whole
+from tahr.layers.host import batches_of, host_array
 from tahr.layers.layer import Layer
+from tahr.layers.quantiles import QuantileSketch
 from tahr.symbolic import KerasTensor
 
 __all__ = ["CategoryEncoding", "Discretization", "Normalization"]
-
-
-def batches_of(data: Any, steps: int | None = None) -> Iterable[np.ndarray]:
-    """Yield the data to adapt to as NumPy arrays: an array whole, a stream batch by batch, at most `steps` of them."""
-    if hasattr(data, "shape") or isinstance(data, (list, tuple)):
-        yield (
-            ops.convert_to_numpy(data)
-            if hasattr(data, "shape") and not isinstance(data, np.ndarray)
-            else np.asarray(data)
-        )
-        return
-    for i, batch in enumerate(data):
-        if steps is not None and i >= steps:
-            return
-        inputs = batch[0] if isinstance(batch, tuple) else batch
-        yield inputs if isinstance(inputs, np.ndarray) else np.asarray(ops.convert_to_numpy(inputs))
 
 
 def encode(ids: Any, output_mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:
@@ -40,9 +25,9 @@ def encode(ids: Any, output_mode: str, depth: int, dtype: str, count_weights: An
         count_weights: how much each id counts.
     """
     if output_mode == "one_hot":
-        if len(ids.shape) and ids.shape[-1] == 1:
+        if len(ids.shape) > 1 and ids.shape[-1] == 1:
             ids = ops.squeeze(ids, -1)
-        return ops.one_hot(ids, depth, dtype=dtype)
+        return ops.one_hot(ids if len(ids.shape) else ops.reshape(ids, (1,)), depth, dtype=dtype)
     if len(ids.shape) == 0:
         ids = ops.reshape(ids, (1,))
     hot = ops.one_hot(ids, depth, dtype=dtype)
@@ -89,6 +74,10 @@ class CategoryEncoding(Layer):
             )
         ids = inputs if dtypes.is_int(ops.dtype(inputs)) else ops.cast(inputs, "int32")
         return encode(ids, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+
+    def convert_weight(self, weight: Any) -> Any:
+        """Return `weight` as it is: what computes here takes any array."""
+        return weight
 
     def _convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         ids = args[0] if args else None
@@ -159,15 +148,15 @@ class Normalization(Layer):
             steps: how many batches to take.
 
         Raises:
-            ValueError: if the constructor was told the mean, or the data holds nothing.
+            ValueError: if the constructor was told the mean, or the data holds nothing, or NaN.
         """
         if self._given is not None:
             raise ValueError(f"{who(self)}: the mean and the variance were given, so there is nothing to adapt.")
         count, mean, squares = 0, np.zeros(()), np.zeros(())
-        for batch in batches_of(data, steps):
+        for x in batches_of(data, self, steps, whole=0 in self.axis or -getattr(data, "ndim", 0) in self.axis):
             if not self.built:
-                self.build(batch.shape)
-            x = np.asarray(batch, "float64")
+                self.build(x.shape)
+            x = self._numbers(x)
             number = int(np.prod([x.shape[i] for i in self._reduced]))
             if not number:
                 continue
@@ -182,6 +171,19 @@ class Normalization(Layer):
         self._variance.assign((squares / count).astype("float32"))
         self._count.assign(np.int32(min(count, 2**31 - 1)))
 
+    def _numbers(self, x: np.ndarray) -> np.ndarray:
+        try:
+            x = x.astype("float64")
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{who(self)}: expected numbers to adapt to; received values of type {x.dtype}.") from error
+        missing = int(np.isnan(x).sum())
+        if missing:
+            raise ValueError(
+                f"{who(self)}: {missing} of {x.size} values to adapt to are missing (NaN), so there is no mean. Leave "
+                "them out of what `adapt` sees, and put numbers in their place before calling the layer."
+            )
+        return x
+
     def finalize_state(self) -> None:
         """Do nothing: the mean and the variance are ready as soon as they are assigned."""
 
@@ -195,6 +197,10 @@ class Normalization(Layer):
         return (
             ops.add(mean, ops.multiply(x, deviation)) if self.invert else ops.divide(ops.subtract(x, mean), deviation)
         )
+
+    def convert_weight(self, weight: Any) -> Any:
+        """Return `weight` as it is: what computes here takes any array."""
+        return weight
 
     def _fit(self, value: Any, dtype: str) -> Any:
         value = ops.convert_to_tensor(value, dtype)
@@ -217,9 +223,6 @@ def _plain(value: Any) -> Any:
     return np.asarray(ops.convert_to_numpy(value)).tolist()
 
 
-_BY_COUNT = "interpolated_inverted_cdf"  # the k-th of n values is the quantile k / n, linear between
-
-
 class Discretization(Layer):
     """Return the number of the bin that each value falls into.
 
@@ -228,7 +231,7 @@ class Discretization(Layer):
     Args:
         bin_boundaries: rising numbers between the bins.
         num_bins: number of bins for `adapt`, which then hold equally many values.
-        epsilon: kept for Keras's sake: how exact its streamed quantiles are; these are exact.
+        epsilon: for `adapt`, how far the share of values in a bin may be off; up to 262,144 values it is exact.
         output_mode: `"int"`, or as in `CategoryEncoding` `"one_hot"`, `"multi_hot"`, `"count"`.
         sparse: must be False; no backend holds sparse arrays here.
         dtype: type of the inputs' values and of vectors.
@@ -260,7 +263,7 @@ class Discretization(Layer):
             raise ValueError(f"{who(self)}: expected `bin_boundaries` in rising order; received {bin_boundaries!r}.")
         self.epsilon, self.sparse = epsilon, sparse
         self.output_mode = choice(output_mode, ("int", "one_hot", "multi_hot", "count"), "output_mode", self)
-        self._seen = []
+        self.reset_state()
 
     @property
     def output_dtype(self) -> str:
@@ -280,25 +283,32 @@ class Discretization(Layer):
         if self.num_bins is None:
             raise ValueError(f"{who(self)}: the boundaries were given, so there is nothing to adapt.")
         self.reset_state()
-        for batch in batches_of(data, steps):
+        for batch in batches_of(data, self, steps):
             self.update_state(batch)
         self.finalize_state()
 
     def reset_state(self) -> None:
         """Forget the values seen."""
-        self._seen: list[np.ndarray] = []
+        self._seen = QuantileSketch(max(1 << 18, int(1000 / max(self.epsilon, 1e-6))))
 
     def update_state(self, data: Any) -> None:
-        """Take the values of a batch into account."""
-        self._seen.append(np.ravel(np.asarray(data, "float32")))
+        """Take the values of a batch into account, except those that are missing (NaN)."""
+        x = host_array(data, self)
+        if x.dtype.kind not in "iubf":
+            raise TypeError(f"{who(self)}: expected numbers to adapt to; received values of type {x.dtype}.")
+        self._seen.update(x)
 
     def finalize_state(self) -> None:
-        """Choose the boundaries for the values seen."""
-        if not sum(v.size for v in self._seen):
+        """Choose the boundaries for the values seen.
+
+        Raises:
+            ValueError: if there were none.
+        """
+        if not self._seen.count:
             raise ValueError(f"{who(self)}: adapt received no data.")
         shares = np.linspace(0, 1, whole(self.num_bins, "num_bins", self) + 1)[1:-1]
-        self.bin_boundaries = [float(q) for q in np.quantile(np.concatenate(self._seen), shares, method=_BY_COUNT)]
-        self._seen = []
+        self.bin_boundaries = self._seen.quantiles(shares).tolist()
+        self.reset_state()
 
     def call(self, inputs: Any) -> Any:
         """Compute the outputs."""
@@ -311,6 +321,10 @@ class Discretization(Layer):
         if self.output_mode == "int":
             return found
         return encode(found, self.output_mode, len(boundaries) + 1, self.compute_dtype)
+
+    def convert_weight(self, weight: Any) -> Any:
+        """Return `weight` as it is: what computes here takes any array."""
+        return weight
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that Keras's class of this name takes."""

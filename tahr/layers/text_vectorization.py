@@ -101,7 +101,7 @@ class TextVectorization(HostLayer):
             output_mode=self.output_mode,
             pad_to_max_tokens=pad_to_max_tokens,
             encoding=encoding,
-            name=f"{self.name}_lookup",
+            name=self.name,
             dtype=self.dtype_policy,
         )
 
