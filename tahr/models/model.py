@@ -24,6 +24,7 @@ class Model(Layer):
     """
 
     _untracked = Layer._untracked | {"_function", "_compiled", "_session", "optimizer", "history", "stop_training"}
+    _takes_text = True  # its layers decide: lookups take text, all others refuse it
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Model and _is_functional(args, kwargs):
