@@ -157,8 +157,8 @@ def window(height: int, width: int, target: Any, pad: bool) -> tuple[int, int, i
     """
     other_height, other_width = int(width * target[0] / target[1]), int(height * target[1] / target[0])
     if pad:
-        other_height, other_width = max(height, other_height), max(width, other_width)
-        return -((other_height - height) // 2), -((other_width - width) // 2), other_height, other_width
+        above, left = max(0, other_height - height) // 2, max(0, other_width - width) // 2
+        return -above, -left, height + 2 * above, width + 2 * left  # as much on both sides, as Keras
     other_height, other_width = max(1, min(height, other_height)), max(1, min(width, other_width))
     return (height - other_height) // 2, (width - other_width) // 2, other_height, other_width
 
