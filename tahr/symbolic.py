@@ -242,6 +242,10 @@ class Operation:
         """Return a new object made from what `get_config` gave."""
         return cls(**config)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle holds: all but the calls on symbols, which are part of this process's graphs."""
+        return {name: value for name, value in self.__dict__.items() if name != "_nodes"}
+
     def remember(self, node: Node) -> int:
         """Note a call of this operation and return how many were noted before."""
         nodes: list[Any] = self.__dict__.setdefault("_nodes", [])

@@ -35,6 +35,12 @@ class Backend:
     def __init__(self) -> None:
         self.own: dict[str, Callable[..., Any]] = {}
 
+    def __reduce__(self) -> Any:
+        """Return what a pickle or a copy holds: the name, since a process has each backend once."""
+        from tahr import backends
+
+        return backends.load, (self.name,)
+
     # ---- operations ---------------------------------------------------------------------------------------------
 
     def implements(self, fn: Callable[..., Any]) -> Callable[..., Any]:

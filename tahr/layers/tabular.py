@@ -326,6 +326,15 @@ class Discretization(Layer):
         """Return `weight` as it is: what computes here takes any array."""
         return weight
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """Return a new layer made from what `get_config` gave; that of an adapted layer has the boundaries, too."""
+        adapted = config.get("bin_boundaries") is not None and config.get("num_bins") is not None
+        made = super().from_config({**config, "bin_boundaries": None} if adapted else config, custom_objects)
+        if adapted:
+            made.bin_boundaries = [float(b) for b in config["bin_boundaries"]]
+        return made
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that Keras's class of this name takes."""
         names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name")

@@ -196,7 +196,7 @@ def _model_of(text: str, where: str, custom_objects: Any, compile: bool) -> Any:
             model = deserialize_keras_object(config, custom_objects)
         except RecursionError:
             raise UnreadableFileError(f"{where}: the configuration is nested too deeply.") from None
-    if not isinstance(model, Model):
+    if not isinstance(model, Model) and not getattr(model, "_saved_alone", False):
         raise UnreadableFileError(f"{where}: holds a {type(model).__name__}, not a model.")
     return model
 

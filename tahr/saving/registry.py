@@ -44,7 +44,12 @@ TOP = {  # classes that Keras names by the package itself, and the room that has
     "Sequential": "models",
 }
 PUBLIC = {"GroupedQueryAttention": "GroupQueryAttention"}  # classes that are listed under another name than their own
-UNLISTED = {"Functional": ("keras.src.models.functional", "tahr.models.functional")}  # built-in, but in no public room
+_COLUMNS = ("keras.src.layers.preprocessing.feature_space", "tahr.utils.feature_space")
+UNLISTED = {  # built-in, but in no room above: the module that files name, and ours
+    "Functional": ("keras.src.models.functional", "tahr.models.functional"),
+    "FeatureSpace": ("keras.utils", "tahr.utils.feature_space"),
+    **dict.fromkeys(("Cross", "Feature", "TFDIdentity"), _COLUMNS),
+}
 
 _global: dict[str, Any] = {}
 _names: dict[Any, str] = {}
@@ -199,7 +204,7 @@ def public_place(cls: type) -> tuple[str, str | None] | None:
     if not cls.__module__.startswith("tahr."):
         return None
     if name in UNLISTED and cls.__module__ == UNLISTED[name][1]:
-        return UNLISTED[name][0], name
+        return UNLISTED[name][0], None if UNLISTED[name][0] == "keras.utils" else name
     inside = room_of(cls.__module__)
     if inside is None or getattr(room(inside), name, None) is not cls:
         return None

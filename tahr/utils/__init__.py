@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 # name -> the module that has it, with `:name` added where it is called otherwise there, or `:` if it is the module
 _NAMES = {
     "CustomObjectScope": "tahr.saving",
+    "FeatureSpace": "tahr.utils.feature_space",
     "Progbar": "tahr.utils.progbar",
     "PyDataset": "tahr.trainer.sources.py_dataset",
     "Sequence": "tahr.trainer.sources.py_dataset:PyDataset",
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from tahr.utils import bounding_boxes
     from tahr.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from tahr.utils.download import get_file
+    from tahr.utils.feature_space import FeatureSpace
     from tahr.utils.images import array_to_img, img_to_array, load_img, save_img
     from tahr.utils.numerical import normalize, to_categorical
     from tahr.utils.progbar import Progbar
