@@ -158,7 +158,7 @@ class HashedCrossing(_Hashed):
     [1, 4, 1, 1, 3]
     """
 
-    unrecorded = frozenset({"trainable"})
+    _brief_config = True
 
     def __init__(
         self,
@@ -208,8 +208,3 @@ class HashedCrossing(_Hashed):
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shape of the outputs."""
         return tuple(self._spec(tuple(input_shape[0])).shape)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that Keras's class of this name takes."""
-        names = ("num_bins", "output_mode", "sparse", "name")
-        return {**{name: getattr(self, name) for name in names}, "dtype": self.dtype_policy.name}

@@ -104,6 +104,7 @@ class Layer(Recorded, Operation):
 
     _untracked: frozenset[str] = frozenset({"_losses", "_recorded"})
     _takes_text = False  # whether inputs may be strings, which no backend holds
+    _brief_config = False  # whether the config has no `trainable`, and just the name of the dtype policy
     _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
     input_spec: Any = None
     supports_masking = False
@@ -693,6 +694,9 @@ class Layer(Recorded, Operation):
         """Return the constructor arguments as plain data, ready for JSON."""
         base = {"name": self.name, "trainable": self.trainable, "dtype": _serialize_policy(self._dtype_policy)}
         config = {**base, **super().get_config(), **base}
+        if self._brief_config:
+            config["dtype"] = self._dtype_policy.name
+            del config["trainable"]
         for name, usual in (
             ("autocast", True),
             ("activity_regularizer", None),

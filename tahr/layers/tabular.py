@@ -241,7 +241,7 @@ class Discretization(Layer):
     [0, 1, 2]
     """
 
-    unrecorded = frozenset({"trainable"})
+    _brief_config = True
 
     def __init__(
         self,
@@ -334,8 +334,3 @@ class Discretization(Layer):
         if adapted:
             made.bin_boundaries = [float(b) for b in config["bin_boundaries"]]
         return made
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments that Keras's class of this name takes."""
-        names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse", "name")
-        return {**{name: getattr(self, name) for name in names}, "dtype": self.dtype_policy.name}
