@@ -129,6 +129,7 @@ _FAMILIES = {
     "rnn": ("RNN", "StackedRNNCells"),
     "serialization": ("deserialize", "serialize"),
     "simple_rnn": ("SimpleRNN", "SimpleRNNCell"),
+    "spectrograms": ("MelSpectrogram", "STFTSpectrogram"),
     "tabular": ("CategoryEncoding", "Discretization", "Normalization"),
     "text_vectorization": ("TextVectorization",),
     "wrapper": ("SpectralNormalization", "TimeDistributed", "Wrapper"),
