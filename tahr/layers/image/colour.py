@@ -281,6 +281,20 @@ class RandomGrayscale(BaseImageLayer):
         grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
         return ops.where(transformation, grey, images)
 
+    def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
+        """Return which images turn grey, of shape (batch, 1, 1, 1); None when not training."""
+        return super().get_random_transformation(images, training, seed)
+
+    def transform_labels(self, labels: Any, transformations: Any = None, training: bool = True, **kwargs: Any) -> Any:
+        """Return the labels, which do not change."""
+        return labels
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformations: Any = None, training: bool = True, **kwargs: Any
+    ) -> Any:
+        """Return the masks, which do not change."""
+        return segmentation_masks
+
 
 class RandomInvert(RangedImageLayer):
     """Turn images into their negatives at random.

@@ -121,6 +121,18 @@ class _Warp(BaseImageLayer):
         moved = boxes_.project(bounding_boxes["boxes"], ops.matmul(edge, ops.matmul(to_result, middle)))
         return {**bounding_boxes, "boxes": moved}
 
+    def get_transformed_x_y(self, x: Any, y: Any, transform: Any) -> tuple[Any, Any]:
+        """Return where the eight numbers of `ops.image.affine_transform` take a point."""
+        a0, a1, a2, b0, b1, b2, c0, c1 = ops.unstack(transform, 8, axis=-1)
+        k = c0 * x + c1 * y + 1
+        return (a0 * x + a1 * y + a2) / k, (b0 * x + b1 * y + b2) / k
+
+    def get_shifted_bbox(self, bounding_boxes: dict[str, Any], w_shift_factor: Any, h_shift_factor: Any) -> Any:
+        """Return boxes in xyxy with one number taken off along the width and another along the height."""
+        left, top, right, bottom = ops.unstack(bounding_boxes["boxes"], 4, axis=-1)
+        parts = [left - w_shift_factor, top - h_shift_factor, right - w_shift_factor, bottom - h_shift_factor]
+        return {**bounding_boxes, "boxes": ops.stack(parts, axis=-1)}
+
     def _size(self, transformation: Any) -> tuple[int, int]:
         shape = transformation["input_shape"]
         return shape[self.height_axis], shape[self.width_axis]
@@ -262,6 +274,15 @@ class RandomZoom(_Warp):
         width = height if self._width_range is None else 1 + uniform(sizes, self._width_range, seed)
         found = {"height_zoom": height[:, None], "width_zoom": width[:, None]}
         return {**found, "input_shape": input_shape(sizes, self)}
+
+    def get_clipped_bbox(
+        self, bounding_boxes: dict[str, Any], h_end: Any, h_start: Any, w_end: Any, w_start: Any
+    ) -> Any:
+        """Return boxes in xyxy as those of the part of the image between given rows and columns."""
+        left, top, right, bottom = ops.unstack(bounding_boxes["boxes"], 4, axis=-1)
+        across = [ops.clip(x, w_start, w_end) - w_start for x in (left, right)]
+        down = [ops.clip(y, h_start, h_end) - h_start for y in (top, bottom)]
+        return {**bounding_boxes, "boxes": ops.stack([across[0], down[0], across[1], down[1]], axis=-1)}
 
     def _matrix(self, transformation: Any) -> Any:
         down, right = transformation["height_zoom"][:, 0], transformation["width_zoom"][:, 0]
