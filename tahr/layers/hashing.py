@@ -29,9 +29,15 @@ def bins_of(x: np.ndarray, num_bins: int, salt: Any, layer: Any) -> np.ndarray:
     if x.dtype.kind in "iub":
         texts = x.astype("int64" if x.dtype.kind == "b" else x.dtype).ravel().astype("S").tolist()
     else:
-        texts = texts_of(x, layer, fix=FIX)
+        texts = _raw(x, layer)
     hashes = farmhash(texts) if salt is None else siphash(texts, (salt[0], salt[1]))
     return (hashes % np.uint64(num_bins)).astype("int64").reshape(x.shape)
+
+
+def _raw(x: np.ndarray, layer: Any) -> list[Any]:
+    """Return text to hash: bytes as they are, whatever they are written in."""
+    values = x.ravel().tolist()
+    return values if all(type(v) in (bytes, str) for v in values) else texts_of(x, layer, fix=FIX)
 
 
 def salt_of(salt: Any, layer: Any) -> list[int] | None:
@@ -186,7 +192,7 @@ class HashedCrossing(_Hashed):
         for x in features:
             if x.dtype.kind in "fc":
                 raise TypeError(f"{who(self)}: expected text or whole numbers; received {x.dtype.name}. {FIX}")
-            own = x.ravel().astype("int64").view("uint64") if x.dtype.kind in "iub" else farmhash(texts_of(x, self))
+            own = x.ravel().astype("int64").view("uint64") if x.dtype.kind in "iub" else farmhash(_raw(x, self))
             total = combine(total, own)
         bins = (total % np.uint64(self.num_bins)).astype("int64").reshape(features[0].shape)
         return self._write(bins)

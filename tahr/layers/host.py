@@ -85,7 +85,7 @@ def texts_of(x: np.ndarray, layer: Any, encoding: str = "utf-8", fix: str = "") 
         ValueError: if one is missing (None or NaN), or its bytes are no text in the encoding.
     """
     values = x.ravel().tolist()
-    if x.dtype.kind == "U":
+    if x.dtype.kind == "U" or not values:
         return values
     if x.dtype.kind not in "OST":
         raise TypeError(f"{who(layer)}: expected text; received numbers of type {x.dtype.name}. {fix}".rstrip())
@@ -106,7 +106,7 @@ def _text_of(value: Any, layer: Any, encoding: str, place: int, fix: str) -> str
             ) from error
     if isinstance(value, str):
         return str(value)
-    if value is None or value != value or type(value).__name__ == "NAType":
+    if value is None or type(value).__name__ == "NAType" or value != value:
         raise ValueError(
             f"{who(layer)}: the value at place {place} is missing ({value!r}). Put a text in its place first, such as "
             "`column.fillna('')`, and give the layer that text as a token of its own (`mask_token=''`, for one)."
