@@ -23,6 +23,7 @@ _NARROW = {
     "complex128": "complex64",
 }
 _SHORT = {
+    "int": "int32",
     "float": "float32",
     "double": "float64",
     "half": "float16",

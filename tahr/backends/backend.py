@@ -21,6 +21,7 @@ class Backend:
         numbers: operations whose native function takes Python numbers beside arrays, `"all"` for every one.
         compute_as: the type to compute in instead of one that the framework has few functions for.
         trains: whether it computes gradients.
+        has_sparse: whether it has sparse arrays.
     """
 
     name = "abstract"
@@ -31,6 +32,7 @@ class Backend:
     numbers: frozenset[str] | str = frozenset()
     compute_as: dict[str, str] = {}
     trains = False
+    has_sparse = False
 
     def __init__(self) -> None:
         self.own: dict[str, Callable[..., Any]] = {}
@@ -109,8 +111,10 @@ class Backend:
             if op.sees_symbols(args, kwargs):
                 return op.symbolic_call(args, kwargs)
             (changes, settle), keep = self._plan(op, full, places, run is composed, numbers)
+            special = self.sparse_run(op, full, run)
+            keep = keep and special is None
             try:
-                raw = run(*_changed(full, changes, enter))
+                raw = (special or run)(*_changed(full, changes, enter))
             except Exception as error:
                 return recover(args, kwargs, error)
             out = raw if settle is None else settle(raw)
@@ -212,6 +216,20 @@ class Backend:
             p if type(p) in plain or not (isinstance(p, list) or hasattr(p, "shape")) else self.tensor(p) for p in parts
         )
         return made if isinstance(key, tuple) else made[0]
+
+    # ---- sparse arrays ------------------------------------------------------------------------------------------
+
+    def sparse_run(self, op: Any, args: Any, run: Callable[..., Any]) -> Callable[..., Any] | None:
+        """Return what runs an operation on these arguments in place of `run` if one is sparse, else None."""
+        return None
+
+    def sparse(self, values: Any, indices: Any, shape: tuple[int, ...]) -> Any:
+        """Return a sparse array of `values` (n,) at `indices` (n, axes), those of one place summed."""
+        self.refuse("make sparse arrays")
+
+    def dense(self, x: Any) -> Any:
+        """Return an array that is not sparse."""
+        return x
 
     # ---- variables ----------------------------------------------------------------------------------------------
 
@@ -453,6 +471,11 @@ def to_host(x: Any, dtype: str | None = None) -> np.ndarray:
             raise ValueError(f"Expected nested lists of equal lengths; received parts of shapes {sorted(shapes)}.")
         target = dtype or (dtypes.result_type(*kinds) if kinds else config.floatx())
         return np.stack([p.astype(numpy_dtype(target), copy=False) for p in parts])
+    if hasattr(x, "tocoo") or hasattr(x, "todense"):
+        raise TypeError(
+            f"Expected a dense array; received the sparse {type(x).__name__}, which only JAX takes. Make it "
+            "dense first (x.toarray() or x.todense()), or choose JAX with TAHR_BACKEND=jax."
+        )
     if hasattr(x, "detach"):
         tensor: Any = x
         tensor = tensor.detach().cpu()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tahr import dtypes, shapes
+from tahr import backends, dtypes, shapes
 from tahr.layers.layer import Layer
 from tahr.symbolic import KerasTensor, Node
 
@@ -16,7 +16,7 @@ class InputLayer(Layer):
         shape: sizes without the batch, None where unknown.
         batch_size: size of the batch, if fixed.
         dtype: data type; None takes `floatx`.
-        sparse: whether the input is sparse.
+        sparse: whether the input is sparse (JAX only).
         ragged: whether the input is ragged.
         batch_shape: sizes including the batch, instead of `shape` and `batch_size`.
         input_tensor: a symbol to use as the input.
@@ -63,6 +63,11 @@ class InputLayer(Layer):
             batch_shape = (batch_size, *shape)
         self.batch_shape = shapes.standardize_shape(batch_shape, "Input batch_shape")
         self._dtype = dtypes.standardize_dtype(dtype)
+        if sparse and not backends.current().has_sparse:
+            raise ValueError(
+                f"Input: sparse=True needs sparse arrays, which the {backends.current().name} backend does not have. "
+                "Choose JAX with TAHR_BACKEND=jax, or feed dense arrays."
+            )
         self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
         self.built = True
         self._symbol = (

@@ -72,7 +72,7 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     Args:
         x: what to convert; a symbol stays one.
         dtype: data type; None keeps that of arrays, and takes `floatx` for Python floats and int32 for ints.
-        sparse: False asks for a dense array.
+        sparse: False asks for a dense array; None and True leave a sparse one (on JAX) as it is.
         ragged: False asks for an array that is not ragged.
 
     Raises:
@@ -84,8 +84,15 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
     """
     wanted = None if dtype is None else dtypes.canonical(dtypes.standardize_dtype(dtype))
     if isinstance(x, KerasTensor):
-        return x if wanted in (None, x.dtype) else cast(x, wanted)
-    return backends.current().tensor(x, wanted)
+        x = x if wanted in (None, x.dtype) else cast(x, wanted)
+        return _to_dense(x) if sparse is False and x.sparse else x
+    engine = backends.current()
+    return engine.tensor(x, wanted) if sparse is not False else engine.dense(engine.tensor(x, wanted))
+
+
+@op(free, shape=shapes.unary, native=False)
+def _to_dense(x: Any) -> Any:
+    return x
 
 
 def array(x: Any, dtype: Any = None) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from tahr import backends, dtypes, shapes, symbolic
 from tahr.arithmetic import OPERATIONS
 from tahr.backends.backend import members_of
+from tahr.ops import sparse
 from tahr.symbolic import KerasTensor, Operation, any_symbolic
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -101,9 +102,21 @@ class Op:
             return symbolic.record(OpCall(self), args, kwargs, outputs)
         return outputs
 
+    def sparse_kind(self) -> str:
+        """Return what this operation does with sparse arrays, see `tahr.ops.sparse`, or refuse them."""
+        return sparse.kind(self.name)
+
     def infer(self, *args: Any, **kwargs: Any) -> Any:
         """Return symbols with the shape and type that the same call on arrays gives."""
         values = [symbolic.forget(v) for v in self.bind(args, kwargs)]
+        if not any(isinstance(x, KerasTensor) and x.sparse for v in values for x in members_of(v)):
+            return self._infer(values)
+        places = (*self.promoted, *self.tensors)
+        flag = sparse.stays_sparse(self.name, [m for i in places for m in members_of(values[i])])
+        found = self._infer([_as_dense(v) for v in values])
+        return KerasTensor(found.shape, found.dtype, sparse=True, record_history=False) if flag else found
+
+    def _infer(self, values: list[Any]) -> Any:
         common = None
         if self.rule.enter is not None and self.promoted:
             members = [m for i in self.promoted for m in members_of(values[i], i in self.lists)]
@@ -121,6 +134,12 @@ class Op:
         if isinstance(found, tuple) and all(size is None or isinstance(size, int) for size in found):
             return KerasTensor(found, self.rule.leave(common) if common else _first_dtype(values), record_history=False)
         return found
+
+
+def _as_dense(value: Any) -> Any:
+    if isinstance(value, KerasTensor):
+        return KerasTensor(value.shape, value.dtype, record_history=False) if value.sparse else value
+    return type(value)(_as_dense(v) for v in value) if type(value) in (list, tuple) else value
 
 
 def _first_dtype(values: list[Any]) -> str:

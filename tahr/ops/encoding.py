@@ -2,9 +2,12 @@
 
 from typing import Any
 
-from tahr import dtypes, shapes
+import numpy as np
+
+from tahr import backends, dtypes, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import free, moved
+from tahr.ops.core import convert_to_tensor
 from tahr.ops.declare import op
 from tahr.ops.elementwise import cos, sin
 from tahr.symbolic import KerasTensor
@@ -37,15 +40,28 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     if dtypes.is_float(dtypes.of(x)):
         raise TypeError(f"one_hot: expected integers; received {dtypes.of(x)}. Use ops.cast(x, 'int32') first.")
     if sparse:
-        from tahr import backends
-
-        return backends.current().sparse_one_hot(x, num_classes, axis, dtypes.standardize_dtype(dtype))
+        return _sparse_hot(x, num_classes, axis, dtype)
     run = OPERATIONS
     axis = shapes.axis_index(axis, len(x.shape) + 1)
     wide = "int64" if dtypes.of(x) == "int64" else "int32"
     classes = run["reshape"](run["arange"](num_classes, dtype=wide), (-1, *(1,) * (len(x.shape) - axis)))
     found = run["expand_dims"](run["cast"](x, wide), axis) == classes
     return run["cast"](found, dtypes.standardize_dtype(dtype))
+
+
+def _sparse_hot(x: Any, num_classes: int, axis: int, dtype: Any, reduced: int | None = None) -> Any:
+    """Return the sparse form of `one_hot`, summed over an axis if `reduced`."""
+    run, sizes = OPERATIONS, tuple(x.shape)
+    axis = shapes.axis_index(axis, len(sizes) + 1)
+    flat = run["reshape"](x, (-1,))
+    inside = run["logical_and"](flat >= 0, flat < num_classes)
+    places = [convert_to_tensor(grid.ravel(), "int32") for grid in np.indices(sizes, dtype="int32")]
+    places.insert(axis, run["where"](inside, run["cast"](flat, "int32"), 0))
+    shape = [*sizes[:axis], num_classes, *sizes[axis:]]
+    if reduced is not None:
+        del places[reduced], shape[reduced]
+    values = run["cast"](inside, dtypes.standardize_dtype(dtype))
+    return backends.current().sparse(values, run["stack"](places, axis=1), tuple(shape))
 
 
 def _multi_hot_shape(
@@ -79,12 +95,12 @@ def multi_hot(
     """
     if num_classes is None:
         raise ValueError("multi_hot: expected num_classes, the number of classes; received None.")
+    reduced = 1 if len(inputs.shape) > 1 else 0
     if sparse:
-        from tahr import backends
-
-        return backends.current().sparse_multi_hot(inputs, num_classes, axis, dtypes.standardize_dtype(dtype))
+        counts = _sparse_hot(inputs, num_classes, axis, dtype, reduced)
+        return OPERATIONS["sign"](counts)
     hot = one_hot(inputs, num_classes, axis=axis, dtype="int32")
-    found = OPERATIONS["max"](hot, axis=1 if len(inputs.shape) > 1 else 0)
+    found = OPERATIONS["max"](hot, axis=reduced)
     return OPERATIONS["cast"](found, dtypes.standardize_dtype(dtype))
 
 

@@ -29,6 +29,10 @@ def _float32_for_float16(out: Any, x: Any, **_: Any) -> Any:
     return _described(out, dtype="float32") if dtypes.of(x) == "float16" else out
 
 
+def _float32_for_short_floats(out: Any, x: Any, **_: Any) -> Any:
+    return _described(out, dtype="float32") if dtypes.of(x) in ("float16", "bfloat16") else out
+
+
 def _corrcoef(out: Any, x: Any) -> Any:
     return _described(out, shapes.of(x))
 
@@ -93,7 +97,16 @@ def _eig(out: Any, x: Any) -> Any:
     return tuple(_described(part, dtype=dtypes.of(x)) for part in out) if dtypes.is_float(dtypes.of(x)) else out
 
 
-_FLOATS_OF_INTS = ("leaky_relu", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh_shrink")
+_FLOATS_OF_INTS = (
+    "leaky_relu",
+    "rsqrt",
+    "sigmoid",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "squareplus",
+    "tanh_shrink",
+)
 
 SPECS: dict[str, Callable[..., Any]] = {
     **dict.fromkeys(("absolute", "angle", "imag", "real"), _complex_only),
@@ -104,11 +117,13 @@ SPECS: dict[str, Callable[..., Any]] = {
     "clip": _clip,
     "corrcoef": _corrcoef,
     "cross": _cross,
+    "dot_product_attention": lambda out, query, **_: _described(out, shapes.of(query)),  # whatever size values have
     "eig": _eig,
     "kron": _kron,
     "logsumexp": _float32_for_float16,
     "lu_factor": _lu_factor,
     "multi_hot": _multi_hot,
+    "normalize": _float32_for_short_floats,
     "polar": lambda out, abs_, **_: _described(out, dtype=dtypes.of(abs_)),
     "reciprocal": _float32_for_float16,
     "rot90": _rot90,

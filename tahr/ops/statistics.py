@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from tahr import dtypes, shapes
+from tahr import backends, dtypes, shapes
 from tahr.dtypes import floating, free, same
 from tahr.ops.comparison import equal, greater_equal, isnan, logical_and, logical_not, not_equal, where
 from tahr.ops.core import cast, convert_to_tensor
-from tahr.ops.creation import arange, linspace
+from tahr.ops.creation import arange, linspace, ones, ones_like
 from tahr.ops.declare import op
 from tahr.ops.elementwise import ceil, clip, conjugate, floor, maximum, round, sqrt
 from tahr.ops.indexing import get_item, searchsorted, sort, take_along_axis
@@ -149,7 +149,7 @@ def _bincount_spec(x: Any, weights: Any = None, minlength: int = 0, sparse: bool
     if len(given) not in (1, 2):
         raise ValueError(f"bincount: expected an array of one or two dimensions; received shape {given}.")
     kind = "int32" if weights is None else dtypes.canonical(dtypes.of(weights))
-    return KerasTensor((*given[:-1], None), kind, record_history=False)
+    return KerasTensor((*given[:-1], None), kind, sparse=sparse, record_history=False)
 
 
 @op(free, arrays=("x", "weights"), shape=_bincount_spec, native=False)
@@ -160,20 +160,23 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
         x: whole numbers >= 0, one or two dimensions.
         weights: what each occurrence counts, of the shape of `x`; 1 if None.
         minlength: length that the result has at least.
-        sparse: only False: a dense array comes out.
+        sparse: whether to return a sparse array, on backends that have them.
 
     Raises:
-        ValueError: if `x` has more dimensions, or `sparse` is True.
+        ValueError: if `x` has more dimensions.
 
     >>> ops.bincount([1, 1, 3])
     [0, 2, 0, 1]
     """
     _bincount_spec(x, weights)
-    if sparse:
-        raise ValueError("bincount: expected sparse=False; received sparse=True, which no backend offers.")
     longest = int(convert_to_tensor(max(x, initial=-1))) + 1
     length = longest if longest > minlength else minlength
     kind = "int32" if weights is None else dtypes.of(weights)
+    if sparse:
+        values = ones(x.shape, kind) if weights is None else weights
+        rows = expand_dims(arange(x.shape[0]), 1) * ones_like(x) if len(x.shape) > 1 else None
+        places = stack([cast(reshape(i, (-1,)), "int32") for i in (rows, x) if i is not None], 1)
+        return backends.current().sparse(reshape(values, (-1,)), places, (*x.shape[:-1], length))
     hits = cast(equal(expand_dims(x, -1), arange(length)), kind)
     return cast(sum(hits if weights is None else hits * expand_dims(weights, -1), -2), kind)
 

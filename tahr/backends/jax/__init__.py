@@ -14,13 +14,14 @@ from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.jax.random import Draws
 from tahr.backends.jax.recurrent import Recurrent
+from tahr.backends.jax.sparse import Sparse
 from tahr.backends.jax.windows import Windows
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
 
 
-class Jax(Draws, Windows, Recurrent, Backend):
+class Jax(Draws, Windows, Recurrent, Sparse, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
@@ -34,6 +35,8 @@ class Jax(Draws, Windows, Recurrent, Backend):
             return x if dtype is None or x.dtype == dtype else x.astype(dtype)
         if hasattr(x, "__jax_array__"):
             return self.tensor(x.__jax_array__(), dtype)
+        if self.is_sparse(x):
+            return self.sparse_tensor(x, dtype)
         if isinstance(x, (list, tuple)) and _holds_tracer(x):
             x = jnp.stack([self.tensor(v) for v in x])
             return x if dtype is None else x.astype(dtype)
@@ -53,7 +56,10 @@ class Jax(Draws, Windows, Recurrent, Backend):
         return settle
 
     def is_tensor(self, x: Any) -> bool:
-        return isinstance(x, jax.Array)
+        return isinstance(x, jax.Array) or self.is_sparse(x)
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        return np.asarray(self.dense(x))
 
     def concrete(self) -> contextlib.AbstractContextManager[Any]:
         return jax.ensure_compile_time_eval()

@@ -71,6 +71,8 @@ class Torch(Autodiff, Draws, Windows, Recurrent, Backend):
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
         if isinstance(x, torch.Tensor):
+            if x.layout is not torch.strided:
+                raise TypeError(f"Expected a dense tensor; received one of layout {x.layout}. Use x.to_dense() first.")
             wanted = dtype or dtypes.canonical(dtypes.of(x))
             return x if x.dtype is DTYPES[wanted] else x.to(DTYPES[wanted])
         if hasattr(x, "handle"):  # a Variable

@@ -8,7 +8,6 @@ from typing import Any
 import optree
 import torch
 
-
 _func: Any = torch.func  # whose types know nothing of has_aux and of results that stay whole
 
 
