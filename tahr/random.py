@@ -262,7 +262,8 @@ def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None)
     wide = name if name in ("float32", "float64") else "float32"
     both = ops.stack([ops.broadcast_to(ops.convert_to_tensor(p, wide), _sizes(shape)) for p in (alpha, beta)])
     a, b = ops.unstack(backends.current().random_gamma(draw_seed(seed), both))
-    return ops.cast(a / (a + b), name)
+    nothing = a + b == 0  # tiny parameters: both draws may be too small for a number other than 0
+    return ops.cast(ops.where(nothing, both[0], a) / ops.where(nothing, both[0] + both[1], a + b), name)
 
 
 def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:

@@ -245,10 +245,10 @@ class STFTSpectrogram(Layer):
         power = ops.maximum(power, config.epsilon())  # where logarithm and root still have a gradient
         return ops.sqrt(power) if self.mode == "magnitude" else 0.5 * ops.log(power)
 
-    def _sides(self) -> np.ndarray:
+    def _sides(self) -> Any:
         """Return 2 for each frequency whose negative has as much power and is left out, and 1 for the others."""
-        sides = np.full(self._fft_length // 2 + 1, 2.0, "float32")
-        sides[0] = 1
+        sides = [2.0] * (self._fft_length // 2 + 1)
+        sides[0] = 1.0
         if self._fft_length % 2 == 0:
-            sides[-1] = 1
-        return sides
+            sides[-1] = 1.0
+        return ops.convert_to_tensor(sides, self.compute_dtype)

@@ -134,13 +134,13 @@ class ContrastLimitedAdaptiveHistogramEqualization(RangedImageLayer):
         table = ops.reshape(self._tables(_counts(tiles + starts, groups, 256), tall * wide), (-1,))
         image = ops.reshape(ops.arange(batch * channels, dtype="int32"), (batch, channels, 1, 1)) * rows
 
-        def at(row: np.ndarray, column: np.ndarray) -> Any:
-            """Return the values by the tables of the tiles in given rows and columns, one an image row or column."""
-            tile = (image + row.reshape(-1, 1).astype("int32")) * columns + column.astype("int32")
-            return ops.take(table, tile * 256 + values)
-
         (top, bottom, down), (left, right, across) = _between(height, tall, rows), _between(width, wide, columns)
-        down = down.reshape(-1, 1)
+        top, bottom, down = (ops.reshape(part, (-1, 1)) for part in (top, bottom, down))
+
+        def at(row: Any, column: Any) -> Any:
+            """Return the values by the tables of the tiles in given rows and columns, one an image row or column."""
+            return ops.take(table, ((image + row) * columns + column) * 256 + values)
+
         upper = at(top, left) * (1 - across) + at(top, right) * across
         lower = at(bottom, left) * (1 - across) + at(bottom, right) * across
         return upper * (1 - down) + lower * down
@@ -156,8 +156,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(RangedImageLayer):
         return ops.clip((below - least) * 255 / ops.where(rest > 1e-6, rest, 1), 0, 255)
 
 
-def _between(size: int, tile: int, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _between(size: int, tile: int, count: int) -> tuple[Any, Any, Any]:
     """Return for each pixel along an axis the tiles before and after it, and the share of the one after."""
-    place = np.clip(np.arange(size) / tile - 0.5, 0, count - 1).astype("float32")
+    place = np.clip(np.arange(size) / tile - 0.5, 0, count - 1)
     before = np.floor(place)
-    return before, np.minimum(before + 1, count - 1), place - before
+    tiles = (ops.convert_to_tensor(n, "int32") for n in (before, np.minimum(before + 1, count - 1)))
+    return (*tiles, ops.convert_to_tensor(place - before, "float32"))
