@@ -38,7 +38,7 @@ class MelSpectrogram(DataLayer):
         top_db: by how many decibels the result may be below its maximum.
         mag_exp: exponent of the magnitudes: 1 for magnitudes, 2 for power.
         min_power: least power, before the logarithm.
-        ref_power: power at 0 decibels.
+        ref_power: power at 0 decibels; at least `min_power`.
 
     Input shape: `(..., samples)`. Output shape: `(..., num_mel_bins, 1 + samples // sequence_stride)`.
 
