@@ -3,12 +3,12 @@
 from typing import Any
 
 from tahr import ops
-from tahr.layers.layer import Layer
+from tahr.layers.data_layer import DataLayer
 
 __all__ = ["Rescaling"]
 
 
-class Rescaling(Layer):
+class Rescaling(DataLayer):
     """Return `inputs * scale + offset`.
 
     Args:
@@ -32,10 +32,6 @@ class Rescaling(Layer):
         kind = self.compute_dtype
         scale, offset = (_number(x, kind) for x in (self.scale, self.offset))
         return ops.add(ops.multiply(ops.cast(inputs, kind), scale), offset)
-
-    def convert_weight(self, weight: Any) -> Any:
-        """Return `weight` as it is: what computes here takes any array."""
-        return weight
 
 
 def _number(x: Any, dtype: str) -> Any:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tahr import dtypes, ops
 from tahr.layers.arguments import choice, known, who, whole
+from tahr.layers.data_layer import DataLayer
 from tahr.layers.host import batches_of, host_array
 from tahr.layers.layer import Layer
 from tahr.layers.quantiles import QuantileSketch
@@ -38,7 +39,7 @@ def encode(ids: Any, output_mode: str, depth: int, dtype: str, count_weights: An
     return ops.sum(hot, axis=-2)
 
 
-class CategoryEncoding(Layer):
+class CategoryEncoding(DataLayer):
     """Return whole numbers as vectors of zeros and ones, or of counts.
 
     Args:
@@ -75,10 +76,6 @@ class CategoryEncoding(Layer):
         ids = inputs if dtypes.is_int(ops.dtype(inputs)) else ops.cast(inputs, "int32")
         return encode(ids, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
 
-    def convert_weight(self, weight: Any) -> Any:
-        """Return `weight` as it is: what computes here takes any array."""
-        return weight
-
     def _convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         ids = args[0] if args else None
         if isinstance(ids, np.ndarray) and ids.size and not (ids.min() >= 0 and ids.max() < self.num_tokens):
@@ -101,7 +98,7 @@ def refuse_sparse(layer: Layer, sparse: bool) -> None:
         )
 
 
-class Normalization(Layer):
+class Normalization(DataLayer):
     """Subtract the mean and divide by the standard deviation, both taken from data before training.
 
     Args:
@@ -198,10 +195,6 @@ class Normalization(Layer):
             ops.add(mean, ops.multiply(x, deviation)) if self.invert else ops.divide(ops.subtract(x, mean), deviation)
         )
 
-    def convert_weight(self, weight: Any) -> Any:
-        """Return `weight` as it is: what computes here takes any array."""
-        return weight
-
     def _fit(self, value: Any, dtype: str) -> Any:
         value = ops.convert_to_tensor(value, dtype)
         return value if self._given is not None and not value.shape else _reshaped(value, self._spread)
@@ -223,7 +216,7 @@ def _plain(value: Any) -> Any:
     return np.asarray(ops.convert_to_numpy(value)).tolist()
 
 
-class Discretization(Layer):
+class Discretization(DataLayer):
     """Return the number of the bin that each value falls into.
 
     Bin `i` holds values from the boundary before it (included) to the one after it.
@@ -321,10 +314,6 @@ class Discretization(Layer):
         if self.output_mode == "int":
             return found
         return encode(found, self.output_mode, len(boundaries) + 1, self.compute_dtype)
-
-    def convert_weight(self, weight: Any) -> Any:
-        """Return `weight` as it is: what computes here takes any array."""
-        return weight
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
