@@ -166,11 +166,16 @@ class Backend:
             if number and (i != places[0] or self.numbers == "all"):
                 continue
             dtype = inner if promoted else None
-            if i in op.lists or self.enter(args[i], dtype) is not args[i]:
+            if not self._enters_unchanged(args[i], dtype, i in op.lists):
                 changes.append((i, dtype, i in op.lists))
         settle = None if enter is None else self.settler(op.rule.leave(enter))
-        keep = all(type(args[i]) not in (list, tuple) for i in places if i < len(args)) and bool(places)
+        keep = all(_has_key(args[i], i in op.lists) for i in places if i < len(args)) and bool(places)
         return (tuple(changes), settle), keep
+
+    def _enters_unchanged(self, value: Any, dtype: str | None, several: bool) -> bool:
+        if not several:
+            return self.enter(value, dtype) is value
+        return type(value) in (list, tuple) and all(self.tensor(m, dtype) is m for m in value)
 
     def settler(self, dtype: str) -> Callable[[Any], Any]:
         """Return a function that casts one result to `dtype` and leaves several as they are."""
@@ -527,9 +532,34 @@ def _key_function(places: tuple[int, ...], op: Any) -> Callable[[Any], Any]:
         x, y = args[0], args[1]
         return type(x), getattr(x, "dtype", None), type(y), getattr(y, "dtype", None)
 
+    def three(args: Any) -> Any:
+        if len(args) < 3:
+            return many(args)
+        x, y, z = args[0], args[1], args[2]
+        return (
+            *(type(x), getattr(x, "dtype", None), type(y), getattr(y, "dtype", None)),
+            *(type(z), getattr(z, "dtype", None)),
+        )
+
+    def members(args: Any) -> Any:
+        if not args or type(args[0]) not in (list, tuple):
+            return many(args)
+        return list, *[(type(x), getattr(x, "dtype", None)) for x in args[0]]
+
+    if op.lists == {0} and places == (0,):
+        return members
+    if places == (0, 1, 2):
+        return three
     if any(op.parameters[i] in op.defaults for i in places):
         return many
     return {(0,): one, (0, 1): two}.get(places, many)
+
+
+def _has_key(value: Any, several: bool) -> bool:
+    """Return whether classes and data types tell all that a plan needs to know of an argument."""
+    if type(value) not in (list, tuple):
+        return True
+    return several and bool(value) and all(type(m) not in (list, tuple) for m in value)
 
 
 _NOTHING = object()
