@@ -52,7 +52,7 @@ def reviews(path: Path, seed: int) -> Path:
 
 def test_titanic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = passengers(tmp_path / "passengers.csv")
-    code = program("titanic").main([str(file), "--folder", str(tmp_path), "--epochs", "15"])
+    code = program("titanic").main([str(file), "--folder", str(tmp_path), "--epochs", "15", "--parts", "2"])
     said = capsys.readouterr().out
     assert code == 0 and "the age of 18 is unknown" in said and (tmp_path / "titanic.keras").is_file()
 
