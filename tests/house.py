@@ -24,10 +24,12 @@ from tests import doctest_runner
 from tests.source import CODE_FOLDERS, FUNCTIONS, ROOT, Module, imports, length, modules
 
 FILE_LINES, FUNCTION_LINES, OWN_CONFIGS = 800, 80, 10
+BACKEND_LINES, OP_LINES = 1500, 25
 FRAMEWORKS = {"jax", "jaxlib", "jnp", "torch", "tensorflow", "tf"}
 
 # Imports at the top of a module go to rooms of its own line or of a line above; inside functions they are free.
-# How objects become plain data is needed everywhere, so these modules of `saving` stand lower than their room.
+# How objects become plain data is needed everywhere, so these modules of `saving` stand lower than their room, and boxes
+# are changed by layers.
 ORDER = (
     {"config"},
     {"dtypes", "shapes", "naming", "tree"},
@@ -46,7 +48,7 @@ ORDER = (
         "saving.serialization",
     },
     {"ops"},
-    {"random"},
+    {"random", "utils.bounding_boxes"},
     {"activations", "constraints", "initializers", "regularizers", "dtype_policies", "mixed_precision"},
     {"layers", "losses", "metrics", "optimizers"},
     {"models"},
@@ -209,6 +211,70 @@ def test_functions_fit_a_screen() -> None:
         if length(node) > FUNCTION_LINES
     ]
     fail_on(problems, f"A function has at most {FUNCTION_LINES} lines, its docstring not counted.")
+
+
+def backend_lines() -> dict[str, int]:
+    """Return the code lines of each backend, and of what they share."""
+    found: dict[str, int] = {}
+    for module in modules():
+        if module.room == "backends":
+            part = module.name.split(".")[2] if module.name.count(".") > 1 else "shared"
+            found[part] = found.get(part, 0) + len(module.code_lines)
+    return found
+
+
+def op_lines() -> dict[str, int]:
+    """Return the lines of each operation, docstring and decorator included, over all backends."""
+    found: dict[str, int] = {}
+    for module in modules():
+        for node in module.functions():
+            own = module.room == "backends" and any(ast.unparse(d) == "implements" for d in node.decorator_list)
+            if (module.room == "ops" and is_op(node)) or own:
+                first = min(d.lineno for d in node.decorator_list)
+                name = node.name.rstrip("_")
+                found[name] = found.get(name, 0) + (node.end_lineno or first) - first + 1
+    return found
+
+
+@pytest.mark.once
+def test_backends_hold_only_what_differs() -> None:
+    problems = [
+        f"tahr/backends/{name} has {lines:,} code lines; say in tahr/ops what backends have in common."
+        for name, lines in backend_lines().items()
+        if lines > BACKEND_LINES
+    ]
+    median = statistics.median(op_lines().values())
+    if median > OP_LINES:
+        problems.append(f"an operation takes {median} lines over all backends in the median, at most {OP_LINES}.")
+    fail_on(problems, f"A backend has at most {BACKEND_LINES:,} code lines.")
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", ["jax", "torch", "numpy"])
+def test_native_functions_are_avoided_for_a_reason(name: str) -> None:
+    from tahr import backends
+    from tahr.ops.declare import OPERATIONS
+
+    pytest.importorskip(name)
+    engine = backends.load(name)
+    for family in ops_families():
+        importlib.import_module(f"tahr.ops.{family}")
+    place = f"tahr/backends/{name}/__init__.py:1"
+    problems = []
+    for op, reason in engine.avoid.items():
+        if op not in OPERATIONS:
+            problems.append(f"{place} avoids {op}, which is no operation.")
+        elif not any(callable(getattr(space, op, None)) for space in engine.spaces):
+            problems.append(f"{place} avoids {op}, but the framework has no function of that name.")
+        if len(reason.split()) < 3:
+            problems.append(f"{place} says of {op} only {reason!r}; say what the framework's function does otherwise.")
+    fail_on(problems, "What a backend avoids exists, and the reason is said.")
+
+
+def ops_families() -> list[str]:
+    from tahr.ops import FAMILIES
+
+    return list(FAMILIES)
 
 
 def own_configs(module: Module) -> list[tuple[ast.ClassDef, ast.FunctionDef]]:
@@ -470,12 +536,8 @@ def yardsticks() -> list[tuple[str, str]]:
     longest_file = max(own, key=lambda module: module.text.count("\n"))
     longest = max(((length(n), f"{m.place}:{n.lineno} {n.name}") for m in own for n in m.functions()), default=(0, ""))
     ops = [node for m in own if m.room == "ops" for node in m.functions() if is_op(node)]
-    op_lines = sum(lines for module, lines in code.items() if module.room == "ops")
-    backends: dict[str, int] = {}
-    for module in own:
-        if module.room == "backends":
-            part = module.name.split(".")[2] if module.name.count(".") > 1 else "shared"
-            backends[part] = backends.get(part, 0) + code[module]
+    room_lines = sum(lines for module, lines in code.items() if module.room == "ops")
+    each = op_lines()
     public = {id(value) for room in public_rooms().values() for _, value in public_objects(room)}
     tests = sum(len(module.code_lines) for module in modules("tests"))
     configs = sum(len(own_configs(module)) for module in own)
@@ -486,8 +548,9 @@ def yardsticks() -> list[tuple[str, str]]:
             "public functions and classes",
             f"{len(public)}, {sum(code.values()) / max(len(public), 1):.1f} code lines each (40)",
         ),
-        ("operations", f"{len(ops)}, {op_lines / max(len(ops), 1):.1f} code lines each in ops (20)"),
-        ("backends, code lines (1,500 each)", ", ".join(f"{k} {v:,}" for k, v in sorted(backends.items()))),
+        ("operations", f"{len(ops)}, {room_lines / max(len(ops), 1):.1f} code lines each in ops (20)"),
+        ("lines an operation over all backends, median (25)", f"{statistics.median(each.values()):.0f}"),
+        ("backends, code lines (1,500 each)", ", ".join(f"{k} {v:,}" for k, v in sorted(backend_lines().items()))),
         (
             "file length, median and longest (150, 800)",
             f"{statistics.median(lines):.0f}, {max(lines)} {longest_file.place}",
@@ -508,5 +571,5 @@ def is_op(node: ast.AST) -> bool:
 
 if __name__ == "__main__":
     for what, how_much in yardsticks():
-        print(f"{what:46} {how_much}")
+        print(f"{what:50} {how_much}")
     sys.exit(0)

@@ -29,6 +29,13 @@ __all__ = [
 ]
 
 
+def _greyscale(images: Any, layer: BaseImageLayer) -> Any:
+    """Return the brightness of images as one channel; images of one channel are their own."""
+    if images.shape[layer.channel_axis] == 1:
+        return images
+    return ops.image.rgb_to_grayscale(images, data_format=layer.data_format)
+
+
 class RandomBrightness(RangedImageLayer):
     """Add a random number to the pixels of each image.
 
@@ -196,7 +203,7 @@ class RandomColorDegeneration(RangedImageLayer):
         return {"factor": per_image(uniform(sizes, self.factor, seed))}
 
     def _change_images(self, images: Any, transformation: Any) -> Any:
-        grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
+        grey = _greyscale(images, self)
         share = ops.cast(transformation["factor"], images.dtype)
         return ops.clip(images + (grey - images) * share, *self.value_range)
 
@@ -254,7 +261,7 @@ class RandomColorJitter(RangedImageLayer):
 
 
 class RandomGrayscale(BaseImageLayer):
-    """Turn images grey at random; they keep their three channels.
+    """Turn images grey at random; they keep their channels.
 
     Args:
         factor: probability for an image to be changed.
@@ -278,7 +285,7 @@ class RandomGrayscale(BaseImageLayer):
         return per_image(random.uniform((sizes.batch,), dtype="float32", seed=seed) < self.factor)
 
     def _change_images(self, images: Any, transformation: Any) -> Any:
-        grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
+        grey = _greyscale(images, self)
         return ops.where(transformation, grey, images)
 
     def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
