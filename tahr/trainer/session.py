@@ -6,6 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tahr import backends, tree
 from tahr.layers.layer import known_structure
 from tahr.optimizers import Optimizer
@@ -201,7 +203,8 @@ class Session:
                 moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
                 return outputs, [new[i] for i in moved]
 
-            found = self._functions["predict"] = (run if self.eager else self.engine.compile(run), moved)
+            eager = self.eager or holds_text(batch)  # text goes through lookups on the host, which do not compile
+            found = self._functions["predict"] = (run if eager else self.engine.compile(run), moved)
         function, moved = found
         variables = self.of["predict"]
         with self.lock, self.engine.no_grad():
@@ -209,6 +212,11 @@ class Session:
             if new:
                 self.engine.publish([variables[i] for i in moved], new)
         return outputs
+
+
+def holds_text(data: Any) -> bool:
+    """Return whether any array of a structure is of text or of Python objects."""
+    return any(isinstance(x, np.ndarray) and x.dtype.kind in "OSUT" for x in tree.flatten(data))
 
 
 class _Pace:

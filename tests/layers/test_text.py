@@ -5,6 +5,8 @@ import math
 import pickle
 import re
 import string
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -145,6 +147,29 @@ def test_models_with_text_are_saved(arguments: dict[str, Any], tmp_path: Path) -
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     assert loaded.layers[-1].get_vocabulary() == layer.get_vocabulary()
     np.testing.assert_allclose(numpy(loaded(texts[:, None])), numpy(model(texts[:, None])))
+    np.testing.assert_allclose(loaded.predict(texts[:, None], verbose=0), numpy(model(texts[:, None])))
+
+
+WORKER = """
+import pickle, sys
+import numpy as np
+for layer, texts in pickle.load(open(sys.argv[1], "rb")):
+    print(layer.call(np.array(texts)).tolist())
+print(sorted({"jax", "torch", "tensorflow"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.once
+def test_worker_processes_load_no_framework(tmp_path: Path) -> None:
+    work = [
+        (TextVectorization(vocabulary=["a", "b"]), ["a b", "c"]),
+        (layers.StringLookup(vocabulary=["a"], output_mode="one_hot"), ["a", "x"]),
+        (layers.Hashing(10), ["a", "b"]),
+    ]
+    (tmp_path / "layers.pickle").write_bytes(pickle.dumps(work))
+    command = [sys.executable, "-c", WORKER, str(tmp_path / "layers.pickle")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout.splitlines() == ["[[2, 3], [1, 0]]", "[[0.0, 1.0], [1.0, 0.0]]", "[9, 2]", "[]"]
 
 
 def test_text_goes_through_a_whole_model() -> None:
