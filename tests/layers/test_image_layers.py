@@ -556,9 +556,11 @@ def test_number_of_boxes() -> None:
 # ---- policies -------------------------------------------------------------------------------------------------------
 
 
-def follow(layer: Any, images: Any, step: dict[str, Any]) -> Any:
-    name = list(layer._choices)[int(host(step["index"]))]
-    return layer._choices[name].transform_images(images, step["transforms"][name])
+def follow(layer: Any, images: Any, transformation: dict[str, Any], *place: int) -> tuple[Any, str]:
+    """Return images after the step at a place, by the chosen layer's own method, and that layer's name."""
+    index, drawn = layer.chosen_step(transformation, *place)
+    name = list(layer._choices)[int(host(index))]
+    return layer._choices[name].transform_images(images, drawn[name]), name
 
 
 def test_rand_augment_applies_what_it_drew() -> None:
@@ -566,9 +568,9 @@ def test_rand_augment_applies_what_it_drew() -> None:
     for _ in range(8):
         drawn = layer.get_random_transformation(IMAGES)
         expected: Any = ops.convert_to_tensor(IMAGES)
-        for step in drawn:
-            expected = follow(layer, expected, step)
-            chosen.add(int(host(step["index"])))
+        for i in range(3):
+            expected, name = follow(layer, expected, drawn, i)
+            chosen.add(name)
         np.testing.assert_allclose(host(layer.transform_images(IMAGES, drawn)), host(expected), atol=0.01)
     assert len(chosen) > 5
 
@@ -579,10 +581,10 @@ def test_aug_mix_mixes_its_chains() -> None:
     shares, kept = host(drawn["chain_mixing_weights"]), float(host(drawn["weight_sample"]))
     assert abs(shares.sum() - 1) < 1e-5
     mixture = np.zeros(SHAPE)
-    for share, chain in zip(shares, drawn["chain_transforms"], strict=True):
+    for i, share in enumerate(shares):
         image: Any = ops.convert_to_tensor(IMAGES)
-        for step in chain:
-            image = follow(layer, image, step)
+        for j in range(2):
+            image, _ = follow(layer, image, drawn["chain_transforms"], i, j)
         mixture += share * host(image)
     np.testing.assert_allclose(
         host(layer.transform_images(IMAGES, drawn)), kept * IMAGES + (1 - kept) * mixture, atol=0.05

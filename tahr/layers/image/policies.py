@@ -1,10 +1,18 @@
 """Policies: several changes of images, chosen at random."""
 
+import math
 from typing import Any
 
-from tahr import ops, random
+from tahr import ops, random, tree
 from tahr.layers.arguments import who, whole
-from tahr.layers.image.base import BaseImageLayer, RangedImageLayer, Sizes, check_interpolation, factor_range
+from tahr.layers.image.base import (
+    BaseImageLayer,
+    RangedImageLayer,
+    Sizes,
+    check_interpolation,
+    factor_range,
+    input_shape,
+)
 from tahr.layers.image.colour import (
     RandomBrightness,
     RandomColorDegeneration,
@@ -52,19 +60,41 @@ class _Policy(RangedImageLayer):
                 "random_sharpness": RandomSharpness(share, **coloured),
             }
 
-    def _draw_step(self, sizes: Sizes, seed: Any) -> dict[str, Any]:
-        """Return which layer is chosen, and a transformation for each of them."""
-        chosen = random.randint((), 0, len(self._choices), seed=seed)
-        return {"index": chosen, "transforms": {n: layer._draw(sizes, seed) for n, layer in self._choices.items()}}
+    def _draw_steps(self, shape: tuple[int, ...], sizes: Sizes, seed: Any) -> dict[str, Any]:
+        """Return which layer is chosen for each of some steps, and a transformation for each layer and step.
 
-    def _step(self, method: str, parts: tuple[Any, ...], step: dict[str, Any]) -> Any:
-        """Return what the chosen layer's method makes of arrays."""
+        Args:
+            shape: of the steps; all that is drawn begins with these axes.
+            sizes: of the batch.
+            seed: to draw with.
+        """
+        count = math.prod(shape)
+        many = sizes._replace(batch=count * sizes.batch)  # one draw for all steps: fewer for a compiler to lay out
+
+        def split(drawn: dict[str, Any] | None) -> dict[str, Any]:
+            arrays = {key: part for key, part in (drawn or {}).items() if key != "input_shape"}
+            return {key: ops.reshape(x, (*shape, sizes.batch, *x.shape[1:])) for key, x in arrays.items()}
+
+        return {
+            "index": random.randint(shape, 0, len(self._choices), seed=seed),
+            "transforms": {name: split(layer._draw(many, seed)) for name, layer in self._choices.items()},
+            "input_shape": input_shape(sizes, self),
+        }
+
+    def chosen_step(self, transformation: dict[str, Any], *place: int) -> tuple[Any, dict[str, Any]]:
+        """Return which layer is chosen for the step at a place, and a transformation for each of them by name."""
+        shape = {"input_shape": transformation["input_shape"]}
+        drawn = tree.map_structure(lambda x: x[place], transformation["transforms"])
+        return transformation["index"][place], {name: {**parts, **shape} for name, parts in drawn.items()}
+
+    def _step(self, method: str, given: Any, transformation: dict[str, Any], *place: int) -> Any:
+        """Return what a method of the layer that is chosen for a step makes of something."""
+        index, drawn = self.chosen_step(transformation, *place)
 
         def branch(name: str, layer: BaseImageLayer) -> Any:
-            return lambda *given: getattr(layer, method)(*given, step["transforms"][name])
+            return lambda x: getattr(layer, method)(x, drawn[name])
 
-        branches = [branch(name, layer) for name, layer in self._choices.items()]
-        return ops.switch(step["index"], branches, *parts)
+        return ops.switch(index, [branch(name, layer) for name, layer in self._choices.items()], given)
 
 
 class RandAugment(_Policy):
@@ -102,24 +132,22 @@ class RandAugment(_Policy):
         self._choose_from(factor, interpolation, seed)
 
     def _draw(self, sizes: Sizes, seed: Any) -> Any:
-        return [self._draw_step(sizes, seed) for _ in range(self.num_ops)]
+        return self._draw_steps((self.num_ops,), sizes, seed)
+
+    def _steps(self, method: str, given: Any, transformation: Any) -> Any:
+        for i in range(self.num_ops):
+            given = self._step(method, given, transformation, i)
+        return given
 
     def _change_images(self, images: Any, transformation: Any) -> Any:
-        for step in transformation:
-            images = self._step("_change_images", (images,), step)
-        return images
+        return self._steps("_change_images", images, transformation)
 
     def _change_masks(self, masks: Any, transformation: Any) -> Any:
-        for step in transformation:
-            masks = self._step("_change_masks", (masks,), step)
-        return masks
+        return self._steps("_change_masks", masks, transformation)
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any, training: bool = True) -> Any:
         """Return boxes after the changes that were chosen."""
-        if training:
-            for step in transformation:
-                bounding_boxes = self._step("transform_bounding_boxes", (bounding_boxes,), step)
-        return bounding_boxes
+        return self._steps("transform_bounding_boxes", bounding_boxes, transformation) if training else bounding_boxes
 
 
 class AugMix(_Policy):
@@ -176,17 +204,15 @@ class AugMix(_Policy):
         return {
             "chain_mixing_weights": shares / ops.sum(shares),
             "weight_sample": random.beta((), self.alpha, self.alpha, dtype="float32", seed=seed),
-            "chain_transforms": [
-                [self._draw_step(sizes, seed) for _ in range(self.chain_depth)] for _ in range(self.num_chains)
-            ],
+            "chain_transforms": self._draw_steps((self.num_chains, self.chain_depth), sizes, seed),
         }
 
     def _change_images(self, images: Any, transformation: Any) -> Any:
         mixture: Any = 0
-        for i, chain in enumerate(transformation["chain_transforms"]):
+        for i in range(self.num_chains):
             changed = images
-            for step in chain:
-                changed = self._step("_change_images", (changed,), step)
+            for j in range(self.chain_depth):
+                changed = self._step("_change_images", changed, transformation["chain_transforms"], i, j)
             mixture = mixture + changed * ops.cast(transformation["chain_mixing_weights"][i], images.dtype)
         share = ops.cast(transformation["weight_sample"], images.dtype)
         return images * share + mixture * (1 - share)
