@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -325,6 +326,25 @@ def test_vocabularies_are_saved(name: str, arguments: dict[str, Any], data: Any,
     np.testing.assert_array_equal(loaded.call(tokens), layer.call(tokens))
 
 
+def test_files_of_keras_are_read() -> None:
+    """The file was written by Keras 3.15 on TensorFlow; so were the outputs."""
+    model = keras.saving.load_model(Path(__file__).parents[1] / "data" / "keras_lookups.keras")
+    inputs = [[["a", "zz"], ["", "é"]], [[4, 9], [2, 2]], [["A b!"], ["c c"]]]
+    expected: list[Any] = [
+        [[6, 1], [0, 3]],
+        [[0.6323733925819397, 0.5108255743980408, 0.0, 0.0], [1.2647466659545898, 0.0, 0.0, 0.0]],
+        [[1, 1, 0], [0, 0, 2]],
+        [[2, 3, 4, 0], [1, 1, 1, 0]],
+        [[0.0, 0.6931471824645996, 0.0, 0.6931471824645996], [0.0, 0.0, 1.3862943649291992, 0.0]],
+        [[1, 1], [2, 0]],
+        [[3, 1], [3, 0]],
+        [[1], [2]],
+        [[2, 2], [1, 1]],
+    ]
+    for made, wanted in zip(model([np.array(x) for x in inputs]), expected, strict=True):
+        np.testing.assert_allclose(numpy(made), wanted, rtol=1e-6)
+
+
 def test_a_vocabulary_may_be_a_text_file(tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("x\ny\nz\n", encoding="utf-8")
     (tmp_path / "numbers.txt").write_text("5\r\n7", encoding="utf-8", newline="")
@@ -446,6 +466,18 @@ def test_streams_and_arrays_adapt_alike() -> None:
         np.testing.assert_allclose(numpy(one(whole)), numpy(other(whole)), rtol=1e-5, atol=1e-6)
     expected = np.quantile(whole.ravel(), np.arange(1, 7) / 7, method="interpolated_inverted_cdf")
     np.testing.assert_allclose(pairs[1][0].bin_boundaries, expected, rtol=1e-6)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", [layers.Normalization, lambda: layers.Discretization(num_bins=32)])
+def test_long_streams_take_bounded_memory(kind: Callable[[], Any]) -> None:
+    layer = kind()
+    rows = np.ones((1 << 16, 1), "float32")
+    tracemalloc.start()
+    layer.adapt(rows * i for i in range(256))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.3 * 256 * rows.nbytes
 
 
 def test_adapted_bins_survive_their_config() -> None:
