@@ -82,8 +82,8 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
     _, axis = _colours(images, data_format, "rgb_to_grayscale")
     run, dtype = OPERATIONS, dtypes.of(images)
     wide = images if dtypes.is_float(dtype) else run["cast"](images, "float32")
-    shares = np.array([0.2989, 0.587, 0.114], "float32").reshape([3] + [1] * (len(images.shape) - axis - 1))
-    found = run["sum"](wide * run["cast"](shares, wide.dtype), axis=axis, keepdims=True)
+    red, green, blue = run["unstack"](wide, 3, axis=axis)
+    found = run["expand_dims"](0.2989 * red + 0.587 * green + 0.114 * blue, axis)
     return run["cast"](found, dtype)
 
 
