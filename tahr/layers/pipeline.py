@@ -5,6 +5,7 @@ from typing import Any
 from tahr.layers.arguments import who
 from tahr.layers.layer import Layer
 from tahr.layers.signature import call_info
+from tahr.masks import set_mask
 
 __all__ = ["Pipeline"]
 
@@ -35,7 +36,9 @@ class Pipeline(Layer):
         return self._pipeline
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
-        """Compute the outputs."""
+        """Compute the outputs; `mask` goes with the inputs through the layers."""
+        if mask is not None:
+            set_mask(inputs, mask)
         for layer in self._pipeline:
             takes_training = isinstance(layer, Layer) and call_info(type(layer)).training is not None
             inputs = layer(inputs, training=training) if takes_training else layer(inputs)

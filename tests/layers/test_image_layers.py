@@ -605,6 +605,31 @@ def test_config_makes_an_equal_layer(name: str) -> None:
     assert "bounding_box_format" not in make(name).get_config()
 
 
+def test_pipeline() -> None:
+    pipeline = layers.Pipeline([make("RandomFlip"), make("RandomBrightness"), make("Resizing")], name="mine")
+    expected = make("Resizing")(make("RandomBrightness")(make("RandomFlip")(IMAGES)))
+    np.testing.assert_array_equal(host(pipeline(IMAGES)), host(expected))
+    np.testing.assert_array_equal(host(pipeline(IMAGES, training=False)), host(make("Resizing")(IMAGES)))
+    again = layers.deserialize(layers.serialize(pipeline))
+    assert again.get_config() == pipeline.get_config() and [type(x) for x in again.layers] == [
+        type(x) for x in pipeline.layers
+    ]
+    assert tuple(pipeline(keras.KerasTensor((None, 9, 7, 3))).shape) == (None, 4, 5, 3)
+    with pytest.raises(ValueError, match="list of layers"):
+        layers.Pipeline([3])
+
+
+def test_pipeline_passes_masks_on() -> None:
+    words = np.array([[1, 2, 0], [3, 0, 0]])
+    parts = [layers.Embedding(4, 2, mask_zero=True), layers.Identity(), layers.GlobalAveragePooling1D()]
+    expected = parts[2](parts[1](parts[0](words)))
+    np.testing.assert_allclose(host(layers.Pipeline(parts)(words)), host(expected))
+    values = np.arange(12.0).reshape(2, 3, 2)
+    mask = ops.convert_to_tensor(np.array([[True, True, False], [True, False, False]]))
+    found = layers.Pipeline(parts[1:])(values, mask=mask)
+    np.testing.assert_allclose(host(found), [[1, 2], [6, 7]])
+
+
 def test_in_a_model() -> None:
     inputs = keras.Input((9, 7, 3))
     x = inputs
