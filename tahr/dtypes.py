@@ -218,6 +218,12 @@ def _to_complex(name: str) -> str:
     return "complex128" if name in ("float64", "complex128") else "complex64"
 
 
+def _whole(name: str) -> str:
+    if KIND[name] >= 2:
+        raise TypeError(f"expected whole numbers or booleans; received {name}. Use ops.cast(x, 'int32') first.")
+    return name
+
+
 def _widen(name: str) -> str:
     if name == "bool" or (KIND[name] == 1 and _BITS[name] < 32):
         return "uint32" if name[0] == "u" else "int32"
@@ -230,6 +236,7 @@ def _always(name: str) -> Any:
 
 same = Rule("same", _keep, _keep)
 moved = Rule("moved", _keep, _keep)  # as same, for operations that only move elements and compute nothing
+whole = Rule("whole", _whole, _whole)
 number = Rule("number", _to_number, _to_number)
 floating = Rule("floating", _to_float, _to_float)
 real_floating = Rule("real_floating", _to_float, lambda name: _to_real(_to_float(name)))

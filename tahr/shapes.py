@@ -1,6 +1,7 @@
 """Which shape comes out: named rules over sizes that may be unknown (None)."""
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,11 +55,11 @@ def axes_indices(axis: int | Sequence[int] | None, ndim: int) -> tuple[int, ...]
     if axis is None:
         return tuple(range(ndim))
     if hasattr(axis, "__iter__"):
-        found = tuple(axis_index(int(a), ndim) for a in axis)  # type: ignore[union-attr]
+        found = tuple(axis_index(operator.index(a), ndim) for a in axis)  # type: ignore[union-attr]
         if len(set(found)) != len(found):
             raise ValueError(f"axis={axis} names an axis twice.")
         return found
-    return (axis_index(int(axis), ndim),)  # type: ignore[arg-type]
+    return (axis_index(operator.index(axis), ndim),)  # type: ignore[arg-type]
 
 
 def known_size(shape: Shape) -> int | None:
@@ -84,7 +85,15 @@ def broadcast(*shapes: Shape) -> Shape:
 
 
 def elementwise(*args: Any, **arguments: Any) -> Shape:
-    """Shape rule: all array arguments broadcast together."""
+    """Shape rule: all array arguments broadcast together.
+
+    Raises:
+        TypeError: if one of two operands is None.
+        ValueError: if they do not fit together.
+    """
+    for name in ("x1", "x2"):
+        if name in arguments and arguments[name] is None:
+            raise TypeError(f"Expected an array or a number for {name}; received None.")
     return broadcast(
         *(of(a) for a in (*args, *arguments.values()) if hasattr(a, "shape") or isinstance(a, (list, tuple)))
     )
@@ -92,6 +101,16 @@ def elementwise(*args: Any, **arguments: Any) -> Shape:
 
 def unary(x: Any, **_: Any) -> Shape:
     """Shape rule: the shape of `x`."""
+    return of(x)
+
+
+def along(x: Any, axis: Any = -1, **_: Any) -> Shape:
+    """Shape rule: the shape of `x`, which has the axis or axes.
+
+    Raises:
+        ValueError: if it does not have them.
+    """
+    axes_indices(axis, len(of(x)))
     return of(x)
 
 

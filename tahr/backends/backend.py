@@ -9,6 +9,10 @@ import numpy as np
 from tahr import config, dtypes
 
 
+class Unavailable(NotImplementedError):
+    """Raised where a backend lacks what others have."""
+
+
 class Backend:
     """A framework: namespaces to look operations up in, a few renames, and what it must do its own way.
 
@@ -126,7 +130,8 @@ class Backend:
             """Raise an error that says what is wrong, or describe the result if a symbol was hidden in an argument."""
             if op.sees_symbols(args, kwargs):
                 return op.symbolic_call(args, kwargs)
-            clear = error if run is composed else op.diagnose(args, kwargs, error)
+            ours = run is composed and isinstance(error, (ValueError, TypeError, IndexError, Unavailable))
+            clear = error if ours else op.diagnose(args, kwargs, error)
             if clear is error:
                 raise error
             raise clear from error
@@ -152,8 +157,7 @@ class Backend:
         """Return ((argument, type) pairs to change, what brings the result to its type), and whether to keep it."""
         if len(args) < len(op.parameters) - len(op.defaults):
             op.bind(args, {})  # says what is missing
-        members = [m for i in op.promoted if i < len(args) for m in members_of(args[i], i in op.lists)]
-        enter = op.rule.enter(dtypes.common(members)) if members and op.rule.enter is not None else None
+        enter = op.common_type(args)
         if op.asked is not None and len(args) > op.asked and args[op.asked] is not None:
             enter = dtypes.canonical(dtypes.standardize_dtype(args[op.asked]))
         inner = enter if enter is None or composed or op.rule.name == "moved" else self.compute_as.get(enter, enter)
@@ -253,7 +257,7 @@ class Backend:
 
     def refuse(self, what: str) -> NoReturn:
         """Raise the error of a duty that this backend does not have."""
-        raise NotImplementedError(
+        raise Unavailable(
             f"The {self.name} backend cannot {what}. Choose another with the environment variable TAHR_BACKEND, "
             "for example TAHR_BACKEND=jax."
         )

@@ -8,7 +8,7 @@ from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating, number
 from tahr.ops.declare import alias, op
 from tahr.ops.elementwise import absolute, erf, exp, expm1, log, log1p, maximum, minimum, sqrt, tanh, where
-from tahr.shapes import unary
+from tahr.shapes import along, unary
 
 
 @op(number, shape=unary)
@@ -279,7 +279,7 @@ def _shift(x: Any, axis: Any) -> Any:
     return x - OPERATIONS["stop_gradient"](OPERATIONS["max"](x, axis=axis, keepdims=True))
 
 
-@op(floating, shape=unary)
+@op(floating, shape=along)
 def softmax(x: Any, axis: Any = -1) -> Any:
     """Return `exp(x) / sum(exp(x))` over `axis`, one axis, several, or all for None.
 
@@ -290,7 +290,7 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     return powers / OPERATIONS["sum"](powers, axis=axis, keepdims=True)
 
 
-@op(floating, shape=unary)
+@op(floating, shape=along)
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """Return `log(softmax(x))` over `axis`, without taking the logarithm of a small number.
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import dtypes
-from tahr.dtypes import boolean, logical, same
+from tahr.dtypes import boolean, logical, same, whole
 from tahr.ops.declare import alias, op
 from tahr.shapes import elementwise, unary
 
@@ -221,7 +221,7 @@ def logical_xor(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def bitwise_and(x: Any, y: Any) -> Any:
     """Return whole numbers whose bits are those set in both.
 
@@ -231,7 +231,7 @@ def bitwise_and(x: Any, y: Any) -> Any:
     ...
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def bitwise_or(x: Any, y: Any) -> Any:
     """Return whole numbers whose bits are those set in at least one of both.
 
@@ -241,7 +241,7 @@ def bitwise_or(x: Any, y: Any) -> Any:
     ...
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def bitwise_xor(x: Any, y: Any) -> Any:
     """Return whole numbers whose bits are those set in exactly one of both.
 
@@ -251,7 +251,7 @@ def bitwise_xor(x: Any, y: Any) -> Any:
     ...
 
 
-@op(same, shape=unary)
+@op(whole, shape=unary)
 def bitwise_not(x: Any) -> Any:
     """Return whole numbers with every bit flipped; booleans negated.
 
@@ -264,7 +264,7 @@ def bitwise_not(x: Any) -> Any:
 bitwise_invert = alias("bitwise_invert", bitwise_not)
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def left_shift(x: Any, y: Any) -> Any:
     """Return `x` with its bits shifted left by `y` places.
 
@@ -277,7 +277,7 @@ def left_shift(x: Any, y: Any) -> Any:
 bitwise_left_shift = alias("bitwise_left_shift", left_shift)
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def right_shift(x: Any, y: Any) -> Any:
     """Return `x` with its bits shifted right by `y` places, keeping the sign.
 

@@ -105,7 +105,14 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 # ---- loops --------------------------------------------------------------------------------------------------------
 
 
+def _check_functions(name: str, *functions: Any) -> None:
+    for f in functions:
+        if not callable(f):
+            raise TypeError(f"{name}: expected a function; received {f!r}.")
+
+
 def _while_spec(cond: Any, body: Any, loop_vars: Any, maximum_iterations: Any = None) -> Any:
+    _check_functions("while_loop", cond, body)
     return to_symbols(loop_vars)
 
 
@@ -135,6 +142,7 @@ def while_loop(
 
 
 def _fori_spec(lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
+    _check_functions("fori_loop", body_fun)
     return to_symbols(init_val)
 
 

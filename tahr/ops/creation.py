@@ -243,6 +243,7 @@ def _geomspace(start: Any, stop: Any, num: int, endpoint: bool, axis: int) -> An
 
 
 def _offsets(rows: int, columns: int, k: Any) -> tuple[Any, Any]:
+    shapes.standardize_shape((rows, columns), "matrix shape")
     return expand_dims(arange(rows), 1) + k, expand_dims(arange(columns), 0)
 
 

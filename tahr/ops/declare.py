@@ -17,6 +17,11 @@ from tahr.symbolic import KerasTensor, Operation, any_symbolic
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# What frameworks raise for arguments of a wrong size or value, and of a wrong type
+_VALUE_ERRORS = ("RuntimeError", "_LinAlgError", "LinAlgError", "XlaRuntimeError", "JaxRuntimeError")
+_TYPE_ERRORS = ("NotImplementedError", "UFuncTypeError", "_UFuncNoLoopError", "UFuncNoLoopError")
+
+
 class Op:
     """A declared operation: callable on arrays of the current backend, on numbers, and on symbols."""
 
@@ -28,6 +33,7 @@ class Op:
         arrays: tuple[str, ...] | None,
         native: bool,
         lists: tuple[str, ...] = (),
+        integers: tuple[str, ...] = (),
     ):
         self.name = fn.__name__.removesuffix("_")  # slice_ is the operation "slice"
         self.__name__ = fn.__name__
@@ -48,6 +54,7 @@ class Op:
             arrays = tuple(required * (rule.enter is None))
         self.tensors = tuple(self.parameters.index(n) for n in arrays)
         self.lists = frozenset(self.parameters.index(n) for n in lists)
+        self.integers = tuple(self.parameters.index(n) for n in integers)
         # a parameter called dtype asks for a type to compute in, beside what the arguments have in common
         self.asked = self.parameters.index("dtype") if rule.enter is not None and "dtype" in self.parameters else None
         self.defaults = {n: p.default for n, p in self.signature.parameters.items() if p.default is not p.empty}
@@ -87,8 +94,10 @@ class Op:
             return clear
         except Exception:  # the shape rule cannot judge these arguments, so the framework's own words stand
             return error
-        if type(error).__name__ in ("RuntimeError", "_LinAlgError", "XlaRuntimeError", "JaxRuntimeError"):
+        if type(error).__name__ in _VALUE_ERRORS:
             return ValueError(f"{self.name}: {error}")
+        if type(error).__name__ in _TYPE_ERRORS:
+            return TypeError(f"{self.name}: {error}")
         return error
 
     def symbolic_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -101,6 +110,26 @@ class Op:
                 outputs = SPECS[self.name](outputs, **dict(zip(self.parameters, self.bind(args, kwargs), strict=True)))
             return symbolic.record(OpCall(self), args, kwargs, outputs)
         return outputs
+
+    def common_type(self, values: Any) -> str | None:
+        """Return the type that the promoted arguments get, None if there are none.
+
+        Raises:
+            TypeError: if this operation is not for arguments of these types.
+        """
+        for i in self.integers:
+            if i < len(values) and values[i] is not None and dtypes.is_inexact(found := dtypes.common([values[i]])):
+                raise TypeError(
+                    f"{self.name}: expected whole numbers for {self.parameters[i]}; received {found}. "
+                    "Use ops.cast(x, 'int32') first."
+                )
+        members = [m for i in self.promoted if i < len(values) for m in members_of(values[i], i in self.lists)]
+        if not members or self.rule.enter is None:
+            return None
+        try:
+            return self.rule.enter(dtypes.common(members))
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}") from None
 
     def sparse_kind(self) -> str:
         """Return what this operation does with sparse arrays, see `tahr.ops.sparse`, or refuse them."""
@@ -117,10 +146,8 @@ class Op:
         return KerasTensor(found.shape, found.dtype, sparse=True, record_history=False) if flag else found
 
     def _infer(self, values: list[Any]) -> Any:
-        common = None
+        common = self.common_type(values)
         if self.rule.enter is not None and self.promoted:
-            members = [m for i in self.promoted for m in members_of(values[i], i in self.lists)]
-            common = self.rule.enter(dtypes.common(members)) if members else None
             if self.asked is not None and values[self.asked] is not None:
                 common = dtypes.canonical(dtypes.standardize_dtype(values[self.asked]))
             if common is not None:
@@ -194,6 +221,7 @@ def op(
     arrays: tuple[str, ...] | None = None,
     native: bool = True,
     lists: tuple[str, ...] = (),
+    integers: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare the decorated function as an operation.
 
@@ -205,10 +233,11 @@ def op(
             parameters are unless names are given.
         native: whether a function of this name in the framework may be used.
         lists: names of parameters that take several arrays, which may differ in shape.
+        integers: names of array parameters that must hold whole numbers.
     """
 
     def declare(fn: F) -> F:
-        made = Op(fn, rule, shape, arrays, native, lists)
+        made = Op(fn, rule, shape, arrays, native, lists, integers)
         OPERATIONS[made.name] = made
         return made  # type: ignore[return-value]
 

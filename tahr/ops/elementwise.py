@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from tahr.dtypes import floating, number, real_floating, same
+from tahr.dtypes import floating, number, real_floating, same, whole
 from tahr.dtypes import real as to_real
 from tahr.ops.comparison import equal, isnan, where
 from tahr.ops.declare import alias, op
@@ -243,7 +243,7 @@ def ldexp(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def gcd(x1: Any, x2: Any) -> Any:
     """Return the greatest common divisor of whole numbers, element by element.
 
@@ -253,7 +253,7 @@ def gcd(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(same, shape=elementwise)
+@op(whole, shape=elementwise)
 def lcm(x1: Any, x2: Any) -> Any:
     """Return the least common multiple of whole numbers, element by element.
 

@@ -14,13 +14,15 @@ from tahr.symbolic import KerasTensor
 
 
 def _one_hot_shape(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> KerasTensor:
+    if num_classes < 0:
+        raise ValueError(f"Expected num_classes >= 0; received {num_classes}.")
     sizes = list(shapes.of(x))
     sizes.insert(shapes.axis_index(axis, len(sizes) + 1), num_classes)
     name = dtypes.canonical(dtypes.standardize_dtype(dtype))
     return KerasTensor(sizes, name, sparse=sparse, record_history=False)
 
 
-@op(free, arrays=("x",), shape=_one_hot_shape, native=False)
+@op(free, arrays=("x",), shape=_one_hot_shape, native=False, integers=("x",))
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     """Return an array with an axis of size `num_classes` more, which is 1 at the number that `x` has, and 0 elsewhere.
 
@@ -37,8 +39,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     >>> ops.one_hot([1, 0], 3)
     [[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
     """
-    if dtypes.is_float(dtypes.of(x)):
-        raise TypeError(f"one_hot: expected integers; received {dtypes.of(x)}. Use ops.cast(x, 'int32') first.")
+    _one_hot_shape(x, num_classes, axis, dtype)
     if sparse:
         return _sparse_hot(x, num_classes, axis, dtype)
     run = OPERATIONS
@@ -74,7 +75,7 @@ def _multi_hot_shape(
     )
 
 
-@op(free, arrays=("inputs",), shape=_multi_hot_shape, native=False)
+@op(free, arrays=("inputs",), shape=_multi_hot_shape, native=False, integers=("inputs",))
 def multi_hot(
     inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> Any:

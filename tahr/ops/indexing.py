@@ -119,7 +119,7 @@ def _taken(x: Any, indices: Any, axis: int | None = None) -> Any:
     return (*given[:place], *shapes.of(indices), *given[place + 1 :])
 
 
-@op(moved("x"), arrays=("indices",), shape=_taken, native=False)
+@op(moved("x"), arrays=("indices",), shape=_taken, native=False, integers=("indices",))
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return the elements of `x` at `indices` along `axis` (of the flattened array if None); -1 is the last.
 
@@ -144,7 +144,7 @@ def _taken_along(x: Any, indices: Any, axis: int | None = None) -> Any:
     return (*others[:place], wanted[place], *others[place + 1 :])
 
 
-@op(moved("x"), arrays=("indices",), shape=_taken_along, native=False)
+@op(moved("x"), arrays=("indices",), shape=_taken_along, native=False, integers=("indices",))
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Return elements of `x` by indices along `axis` that may differ from place to place; the flattened array if None.
 
@@ -211,7 +211,7 @@ def _scatter_updated(inputs: Any, indices: Any, updates: Any, reduction: str | N
     return given
 
 
-@op(moved("inputs", "updates"), arrays=("indices",), shape=_scatter_updated, native=False)
+@op(moved("inputs", "updates"), arrays=("indices",), shape=_scatter_updated, native=False, integers=("indices",))
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
     """Return `inputs` with `updates` written at `indices`.
 
@@ -231,7 +231,7 @@ def _scattered(indices: Any, values: Any, shape: Any) -> Any:
     return tuple(int(n) for n in shape)
 
 
-@op(moved("values"), arrays=("indices",), shape=_scattered, native=False)
+@op(moved("values"), arrays=("indices",), shape=_scattered, native=False, integers=("indices",))
 def scatter(indices: Any, values: Any, shape: Any) -> Any:
     """Return zeros of `shape` with `values` added at `indices`, whose rows name elements or parts.
 
@@ -321,7 +321,8 @@ def top_k(x: Any, k: int, sorted: bool = True) -> Any:
 
 def _top_shape(targets: Any, predictions: Any, k: int) -> Any:
     given = shapes.of(predictions)
-    if len(given) != 2 or len(shapes.of(targets)) != 1:
+    rows = shapes.of(targets)
+    if len(given) != 2 or len(rows) != 1 or (None not in (given[0], rows[0]) and given[0] != rows[0]):
         raise ValueError(
             f"in_top_k: expected predictions (batch, classes) and targets (batch,); received shapes {given} "
             f"and {shapes.of(targets)}."
@@ -329,7 +330,7 @@ def _top_shape(targets: Any, predictions: Any, k: int) -> Any:
     return shapes.of(targets)
 
 
-@op(boolean("predictions"), arrays=("targets",), shape=_top_shape, native=False)
+@op(boolean("predictions"), arrays=("targets",), shape=_top_shape, native=False, integers=("targets",))
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """Return for each row whether its target is among the `k` highest predictions; never where that is not finite.
 
@@ -458,7 +459,7 @@ def unique(
     ...
 
 
-@op(free, arrays=("indices",), native=False)
+@op(free, arrays=("indices",), native=False, integers=("indices",))
 def unravel_index(indices: Any, shape: Any) -> Any:
     """Return the places in an array of `shape` of indices into its flattened form, one array an axis.
 

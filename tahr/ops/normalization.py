@@ -91,10 +91,6 @@ def batch_normalization(
     return OPERATIONS["cast"](wide(x) * _along(factor, ndim, axis) + _along(shift, ndim, axis), dtype)
 
 
-def _same_shape(x: Any, **_: Any) -> shapes.Shape:
-    return shapes.of(x)
-
-
 def _fit(value: Any, x: Any, axis: Any) -> Any:
     """Return `gamma` or `beta`, of the shape of the normalised axes, in a shape that broadcasts to `x`."""
     axes = sorted(shapes.axes_indices(axis, len(x.shape)))
@@ -103,7 +99,7 @@ def _fit(value: Any, x: Any, axis: Any) -> Any:
     return OPERATIONS["reshape"](value, [n if i in axes else 1 for i, n in enumerate(x.shape)])
 
 
-@op(floating("x"), arrays=("gamma", "beta"), shape=_same_shape, native=False)
+@op(floating("x"), arrays=("gamma", "beta"), shape=shapes.along, native=False)
 def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, rms_scaling: bool = False
 ) -> Any:
@@ -134,7 +130,7 @@ def layer_normalization(
     return OPERATIONS["cast"](found, dtype)
 
 
-@op(floating("x"), arrays=("scale",), shape=_same_shape, native=False)
+@op(floating("x"), arrays=("scale",), shape=shapes.along, native=False)
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
     """Return `x / sqrt(mean(x**2) + epsilon) * scale` with the mean over `axis` (Zhang and Sennrich 2019).
 
@@ -156,7 +152,13 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
     return OPERATIONS["cast"](found, dtype)
 
 
-@op(floating("x"), shape=_same_shape, native=False)
+def _normalized(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = None) -> shapes.Shape:
+    if not order >= 1:
+        raise ValueError(f"normalize: expected an order of at least 1; received {order!r}.")
+    return shapes.along(x, axis)
+
+
+@op(floating("x"), shape=_normalized, native=False)
 def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = None) -> Any:
     """Return `x` divided by its norm over `axis`.
 
@@ -172,8 +174,7 @@ def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = 
     >>> ops.normalize([3.0, 4.0])
     [0.6, 0.8]
     """
-    if not order >= 1:
-        raise ValueError(f"normalize: expected an order of at least 1; received {order!r}.")
+    _normalized(x, axis, order)
     axis = _axes(axis)
     epsilon = config.epsilon() if epsilon is None else epsilon
     values = wide(x)
@@ -188,7 +189,14 @@ def normalize(x: Any, axis: Any = -1, order: float = 2, epsilon: float | None = 
     return OPERATIONS["cast"](found, dtypes.of(x))
 
 
-@op(floating("x1", "x2"), shape=lambda x1, x2, max_val: (), native=False)
+def _psnr_shape(x1: Any, x2: Any, max_val: float) -> shapes.Shape:
+    a, b = shapes.of(x1), shapes.of(x2)
+    if len(a) != len(b) or any(None not in (n, m) and n != m for n, m in zip(a, b, strict=True)):
+        raise ValueError(f"psnr: expected arrays of equal shape; received {a} and {b}.")
+    return ()
+
+
+@op(floating("x1", "x2"), shape=_psnr_shape, native=False)
 def psnr(x1: Any, x2: Any, max_val: float) -> Any:
     """Return the peak signal-to-noise ratio in decibels, `20 log10(max_val) - 10 log10(mean((x1 - x2)**2))`.
 
@@ -198,8 +206,7 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
     >>> ops.psnr([0.0, 1.0], [0.0, 0.9], max_val=1.0)
     23.0103
     """
-    if tuple(x1.shape) != tuple(x2.shape):
-        raise ValueError(f"psnr: expected arrays of equal shape; received {tuple(x1.shape)} and {tuple(x2.shape)}.")
+    _psnr_shape(x1, x2, max_val)
     import math
 
     error = OPERATIONS["mean"](square(x1 - x2))

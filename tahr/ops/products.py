@@ -1,5 +1,6 @@
 """Sums of products: matrix, dot, outer, Einstein and other products."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -227,6 +228,9 @@ def _einsum(operands: Any, subscripts: str) -> Any:
     ...
 
 
+_EINSUM_LETTERS = re.compile(r"(?:[A-Za-z, ]|\.\.\.|->)*")
+
+
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     """Return sums of products in Einstein's notation: letters name axes, those missing behind `->` are summed over.
 
@@ -248,6 +252,8 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
         raise TypeError(f"einsum: unexpected arguments {sorted(unknown)}.")
     if not operands:
         raise ValueError("einsum: expected at least one array; received none.")
+    if not _EINSUM_LETTERS.fullmatch(subscripts):
+        raise ValueError(f"einsum: expected letters, commas, `...` and `->`; received {subscripts!r}.")
     from tahr.ops.core import convert_to_tensor
 
     return _einsum([convert_to_tensor(x) for x in operands], subscripts)

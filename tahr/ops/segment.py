@@ -19,6 +19,8 @@ def _segments(data: Any, segment_ids: Any, num_segments: int | None = None, sort
             f"Expected one segment id for each part of the data along its first axis; received ids of shape {ids} "
             f"for data of shape {given}."
         )
+    if num_segments is not None and num_segments < 0:
+        raise ValueError(f"Expected num_segments >= 0; received {num_segments}.")
     return (num_segments, *given[1:])
 
 
@@ -46,7 +48,7 @@ def _ends(dtype: str) -> tuple[float, float]:
     return _range(dtype)
 
 
-@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False)
+@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False, integers=("segment_ids",))
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the sums of the parts of `data` along the first axis that have the same id.
 
@@ -65,7 +67,7 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
     return _combine(data, segment_ids, num_segments, "add", 0)
 
 
-@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False)
+@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False, integers=("segment_ids",))
 def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the products of the parts of `data` that have the same id; see `segment_sum`.
 
@@ -75,7 +77,7 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, s
     return _combine(data, segment_ids, num_segments, "mul", 1)
 
 
-@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False)
+@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False, integers=("segment_ids",))
 def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the largest elements of the parts of `data` that have the same id; see `segment_sum`.
 
@@ -87,7 +89,7 @@ def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, so
     return _combine(data, segment_ids, num_segments, "max", _ends(dtypes.of(data))[0])
 
 
-@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False)
+@op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False, integers=("segment_ids",))
 def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """Return the smallest elements of the parts of `data` that have the same id; see `segment_sum`.
 

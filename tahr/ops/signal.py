@@ -105,6 +105,8 @@ def ifft2(x: Any) -> Any:
 
 def _rfft_shape(x: Any, fft_length: int | None = None) -> Any:
     shape = shapes.of(x)
+    if fft_length is not None and fft_length < 1:
+        raise ValueError(f"rfft: expected fft_length >= 1; received {fft_length}.")
     size = fft_length if fft_length is not None else shape[-1]
     found = _spec((*shape[:-1], None if size is None else size // 2 + 1), dtypes.of(x))
     return found, _spec(found.shape, dtypes.of(x))
@@ -124,6 +126,7 @@ def rfft(x: Any, fft_length: int | None = None) -> Any:
     >>> ops.rfft([1.0, 2.0])
     ([3.0, -1.0], [0.0, 0.0])
     """
+    _rfft_shape(x, fft_length)
     return _parts(backends.current().fourier("rfft", wide(x), n=fft_length))
 
 
@@ -223,6 +226,8 @@ def _stft_shape(
     x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True
 ) -> Any:
     shape = shapes.of(x)
+    if fft_length < sequence_length:
+        raise ValueError(f"stft: fft_length {fft_length} must not be less than sequence_length {sequence_length}.")
     size = shape[-1]
     if size is not None:
         size = (size + (2 * (fft_length // 2) if center else 0) - fft_length) // sequence_stride + 1

@@ -65,7 +65,8 @@ def _quantiles(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip_nan
     bad = equal(count, 0) if skip_nan else any(missing, -1, True)
     results = []
     for one in [q] if len(q.shape) == 0 else [q[i] for i in range(q.shape[0])]:
-        place = maximum(cast(one, precise) * (count - 1), 0) + 0 * cast(ordered[..., :1] * 0 == 1, precise)
+        share = clip(cast(one, precise), 0, 1)
+        place = maximum(share * (count - 1), 0) + 0 * cast(ordered[..., :1] * 0 == 1, precise)
         found = cast(_between(ordered, place, method), dtypes.of(x))
         results.append(reshape(where(bad, float("nan"), found), [-1 if n is None else n for n in kept]))
     return results[0] if len(q.shape) == 0 else stack(results)

@@ -304,6 +304,8 @@ def lu_factor(x: Any) -> Any:
 
 @implements
 def qr(x: Any, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"mode {mode!r} is unknown")
     return tuple(jnp.linalg.qr(x, mode))
 
 

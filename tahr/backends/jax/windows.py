@@ -19,6 +19,7 @@ from jax import lax
 Numbers = tuple[int, ...]
 Edges = tuple[tuple[int, int], ...]
 _MOST_SLICES = 64
+_FEW_CHANNELS = 16
 _MOST_PATCH_BYTES = 2**29
 
 
@@ -45,6 +46,18 @@ def _slices(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> Ite
         yield lax.slice(x, (0, *starts, 0), (x.shape[0], *stops, x.shape[-1]), (1, *strides, 1))
 
 
+def _patches(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> Any:
+    """Return what each window sees of `x` (padded, channels last) as one last axis, in the order of a kernel's."""
+    if x.shape[-1] >= _FEW_CHANNELS:
+        slices = list(_slices(x, widths, strides, dilation))
+        return slices[0] if len(slices) == 1 else jnp.concatenate(slices, axis=-1)
+    ones = (1,) * len(widths)
+    for at in reversed(range(len(widths))):  # an axis after the other copies longer pieces
+        along = [*_slices(x, *((*ones[:at], n[at], *ones[at + 1 :]) for n in (widths, strides, dilation)))]
+        x = along[0] if len(along) == 1 else lax.optimization_barrier(jnp.concatenate(along, axis=-1))
+    return x
+
+
 def _padded(x: Any, edges: Edges, value: Any = 0) -> Any:
     if not any(before or after for before, after in edges):
         return x
@@ -54,18 +67,21 @@ def _padded(x: Any, edges: Edges, value: Any = 0) -> Any:
 @partial(jax.jit, static_argnames=("strides", "dilation", "groups", "edges"))
 def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int, edges: Edges) -> Any:
     """Convolve channels-last `x`."""
-    x = _padded(x, edges)
+    # the barrier keeps what made x out of the slices, each of which would repeat it
+    x = lax.optimization_barrier(_padded(x, edges))
     *widths, into, filters = kernel.shape
-    slices = list(_slices(x, tuple(widths), strides, dilation))
     taps = kernel.reshape(-1, into, filters)
+    if groups == 1:
+        patches = _patches(x, tuple(widths), strides, dilation)
+        return (patches.reshape(-1, patches.shape[-1]) @ taps.reshape(-1, filters)).reshape(
+            *patches.shape[:-1], filters
+        )
+    slices = list(_slices(x, tuple(widths), strides, dilation))
     shape = slices[0].shape[:-1]
     if into == 1 and groups > 1:  # depthwise: products of elements, no matrix
         each = filters // groups
         parts = [s[..., None] * tap.reshape(groups, each) for s, tap in zip(slices, taps, strict=True)]
         return sum(parts[1:], parts[0]).reshape(*shape, filters)
-    if groups == 1:
-        patches = slices[0] if len(slices) == 1 else jnp.concatenate(slices, axis=-1)
-        return (patches.reshape(-1, patches.shape[-1]) @ taps.reshape(-1, filters)).reshape(*shape, filters)
     patches = jnp.stack([s.reshape(-1, groups, into) for s in slices], axis=1)
     kernels = taps.reshape(len(slices), into, groups, filters // groups)
     return jnp.einsum("ntgc,tcgf->ngf", patches, kernels).reshape(*shape, filters)
@@ -141,18 +157,60 @@ class Windows:
 
 @partial(jax.jit, static_argnames=("widths", "strides", "edges"))
 def _max_of_slices(x: Any, widths: Numbers, strides: Numbers, edges: Edges) -> Any:
-    largest: Any = None
-    for part in _slices(_padded(x, edges, _lowest(x.dtype)), widths, strides, (1,) * len(widths)):
-        # the first of equals gets the gradient, as with the native operation; NaN stays NaN
-        keep = True if largest is None else (largest >= part) | (largest != largest)
-        largest = part if largest is None else jnp.where(keep, largest, part)
-    return largest
+    x = _padded(x, edges, _lowest(x.dtype))
+    if widths == strides:
+        return _max_of_blocks(_blocks(x, widths))
+    return _first_largest(_slices(x, widths, strides, (1,) * len(widths)))[0]
 
 
 @partial(jax.jit, static_argnames=("widths", "strides", "edges"))
 def _sum_of_slices(x: Any, widths: Numbers, strides: Numbers, edges: Edges) -> Any:
-    parts = list(_slices(_padded(x, edges), widths, strides, (1,) * len(widths)))
+    x = _padded(x, edges)
+    parts = list(
+        _of_blocks(_blocks(x, widths)) if widths == strides else _slices(x, widths, strides, (1,) * len(widths))
+    )
     return sum(parts[1:], parts[0])
+
+
+def _blocks(x: Any, widths: Numbers) -> Any:
+    """Return `x` with two axes for each of space: which window, and where in it."""
+    counts = [n // w for n, w in zip(x.shape[1:-1], widths, strict=True)]
+    x = lax.slice(x, (0,) * x.ndim, (len(x), *(c * w for c, w in zip(counts, widths, strict=True)), x.shape[-1]))
+    return x.reshape(len(x), *itertools.chain(*zip(counts, widths, strict=True)), x.shape[-1])
+
+
+def _of_blocks(blocks: Any) -> Iterator[Any]:
+    """Yield what each element of the window meets."""
+    for offsets in itertools.product(*map(range, blocks.shape[2:-1:2])):
+        yield blocks[(slice(None), *itertools.chain(*((slice(None), o) for o in offsets)))]
+
+
+def _first_largest(parts: Iterator[Any]) -> tuple[Any, Any]:
+    """Return the largest of the arrays, element by element, and the number of the first array that has it."""
+    largest = next(parts)
+    number = jnp.zeros(largest.shape, "int32")
+    for at, part in enumerate(parts, 1):
+        keep = (largest >= part) | (largest != largest)  # NaN stays NaN
+        largest, number = jnp.where(keep, largest, part), jnp.where(keep, number, at)
+    return largest, number
+
+
+@jax.custom_jvp
+def _max_of_blocks(blocks: Any) -> Any:
+    return _first_largest(_of_blocks(blocks))[0]
+
+
+@_max_of_blocks.defjvp
+def _max_of_blocks_jvp(primals: Any, tangents: Any) -> Any:
+    """Take the tangent of the first of equals; its transpose needs each gradient once, so XLA can fuse what made it."""
+    (blocks,), (tangent,) = primals, tangents
+    largest, number = _first_largest(_of_blocks(blocks))
+    rank = blocks.ndim // 2 - 1
+    inner = tuple(range(2, 2 * rank + 1, 2))
+    places = np.arange(math.prod(blocks.shape[2:-1:2]), dtype="int32")
+    places = places.reshape(1, *itertools.chain(*((1, w) for w in blocks.shape[2:-1:2])), 1)
+    chosen = jnp.expand_dims(number, inner) == places
+    return largest, jnp.sum(jnp.where(chosen, tangent, jnp.zeros((), tangent.dtype)), axis=inner)
 
 
 def _lowest(dtype: Any) -> Any:

@@ -295,6 +295,8 @@ def lu_factor(x: Any) -> Any:
 
 @implements
 def qr(x: Any, mode: str = "reduced") -> Any:
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"mode {mode!r} is unknown")
     return tuple(np.linalg.qr(x, mode))
 
 

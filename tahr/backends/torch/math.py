@@ -264,7 +264,10 @@ def transpose(x: Any, axes: Any = None) -> Any:
 def expand_dims(x: Any, axis: Any) -> Any:
     if isinstance(axis, int):
         return x.unsqueeze(axis)
-    for i in sorted(i % (x.ndim + len(axis)) for i in axis):
+    places = sorted(i % (x.ndim + len(axis)) for i in axis)
+    if len(set(places)) < len(places):
+        raise ValueError(f"axis={axis} names an axis twice.")
+    for i in places:
         x = x.unsqueeze(i)
     return x
 
