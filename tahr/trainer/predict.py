@@ -22,12 +22,25 @@ def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int
     short = type(x) is np.ndarray and x.dtype.kind in "fiub" and callbacks is None and steps is None and x.ndim > 0
     if short and 0 < len(x) <= (batch_size or 32) and model._session is not None and model.built:
         return _to_host(model._session, model._session.predict(x))
-    return _predict_batches(model, x, batch_size, verbose, steps, callbacks)
+    return _predict_batches(model, _texts(x), batch_size, verbose, steps, callbacks)
+
+
+def _texts(x: Any) -> Any:
+    """Return inputs with columns of Python strings, as pandas keeps them, as arrays of text."""
+    if isinstance(x, dict):
+        return {name: _texts(value) for name, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_texts(value) for value in x] if any(hasattr(value, "dtype") for value in x) else x
+    if str(getattr(x, "dtype", "")) in ("object", "str", "string"):
+        values = np.asarray(x)
+        if all(isinstance(value, str) for value in values.flat):
+            return values.astype(str)
+    return x
 
 
 def predict_on_batch(model: Any, x: Any) -> Any:
     """Compute the outputs for one batch, see `Model.predict_on_batch`."""
-    data = to_arrays(x, "x")
+    data = to_arrays(_texts(x), "x")
     session = _session(model, data)
     return _to_host(session, session.predict(data))
 

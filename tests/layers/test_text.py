@@ -172,6 +172,16 @@ def test_worker_processes_load_no_framework(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["[[2, 3], [1, 0]]", "[[0.0, 1.0], [1.0, 0.0]]", "[9, 2]", "[]"]
 
 
+@pytest.mark.parametrize("dtype", ["U", "object", "str", "string"])
+def test_predict_takes_columns_of_text(dtype: str) -> None:
+    start = keras.Input((1,), dtype="string", name="words")
+    model = keras.Model({"words": start}, TextVectorization(vocabulary=["a"], output_mode="count")(start))
+    texts = ["a b", "b", "a a"]
+    column = np.array(texts) if dtype == "U" else pd.Series(texts, dtype=dtype)
+    assert model.predict({"words": column}, batch_size=2, verbose=0).tolist() == [[1, 1], [1, 0], [0, 2]]
+    assert model.predict_on_batch({"words": column}).tolist() == [[1, 1], [1, 0], [0, 2]]
+
+
 def test_text_goes_through_a_whole_model() -> None:
     model = keras.Sequential(
         [TextVectorization(vocabulary=["a", "b"], output_sequence_length=3), layers.Embedding(4, 2)]
