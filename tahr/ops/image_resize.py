@@ -164,15 +164,16 @@ def window(height: int, width: int, target: Any, pad: bool) -> tuple[int, int, i
 
 
 def _cropped(images: Any, axis: int, target: tuple[int, ...]) -> Any:
-    top, left, height, width = window(*images.shape[axis : axis + 2], target, pad=False)
+    height, width = images.shape[axis : axis + 2]
+    top, left, height, width = window(height, width, target, pad=False)
     places = [slice(None)] * len(images.shape)
     places[axis : axis + 2] = [slice(top, top + height), slice(left, left + width)]
     return images[tuple(places)]
 
 
 def _padded(images: Any, axis: int, target: tuple[int, ...], value: float) -> Any:
-    given = images.shape[axis : axis + 2]
-    top, left, *sizes = window(*given, target, pad=True)
+    height, width = given = images.shape[axis : axis + 2]
+    top, left, *sizes = window(height, width, target, pad=True)
     widths = [(0, 0)] * len(images.shape)
     widths[axis : axis + 2] = [(-o, m - n + o) for o, m, n in zip((top, left), sizes, given, strict=True)]
     return OPERATIONS["pad"](images, widths, constant_values=value)
