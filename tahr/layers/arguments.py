@@ -133,16 +133,3 @@ def known(shape: Any, axis: int, layer: Any, what: str = "the inputs") -> int:
             f"received shape {tuple(shape)}. Give it in keras.Input(...)."
         )
     return size
-
-
-def refuse_lora(layer: Any, rank: Any) -> None:
-    """Raise if low-rank adaptation is asked for, which is not there yet.
-
-    Raises:
-        NotImplementedError: if `rank` is given.
-    """
-    if rank is not None:
-        raise NotImplementedError(
-            f"{who(layer)}: low-rank adaptation (lora_rank={rank!r}) is not there yet. Leave "
-            "lora_rank out to train the whole layer."
-        )

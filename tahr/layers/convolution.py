@@ -3,6 +3,7 @@
 from typing import Any
 
 from tahr import activations, config, ops
+from tahr.layers.adaptable import Adaptable
 from tahr.layers.arguments import choice, keep, known, sizes, weight, who, whole
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
@@ -80,7 +81,7 @@ class _AnyConv(Layer):
     activation: Any
 
 
-class _Conv(_AnyConv):
+class _Conv(_AnyConv, Adaptable):
     def __init__(
         self,
         filters: int,

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from tahr import activations, ops
-from tahr.layers.arguments import keep, known, refuse_lora, weight, whole
+from tahr import activations
+from tahr.layers.adaptable import Adaptable, product
+from tahr.layers.arguments import keep, known, weight, whole
 from tahr.layers.input_spec import InputSpec
-from tahr.layers.layer import Layer
 
 __all__ = ["Dense"]
 
 
-class Dense(Layer):
+class Dense(Adaptable):
     """Return `activation(inputs @ kernel + bias)` over the last axis of the inputs.
 
     Args:
@@ -57,7 +57,6 @@ class Dense(Layer):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse_lora(self, lora_rank)
         self.units, self.use_bias = whole(units, "units", self), use_bias
         self.activation = activations.get(activation)
         keep(
@@ -70,6 +69,7 @@ class Dense(Layer):
             bias_constraint=bias_constraint,
         )
         self.quantization_config = quantization_config
+        self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
@@ -78,10 +78,11 @@ class Dense(Layer):
         self.kernel = weight(self, "kernel", (features, self.units))
         self.bias = weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
+        self._adapt_as_told()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Compute the outputs."""
-        x = ops.matmul(inputs, self.kernel)
+        x = product(inputs, self.kernel)
         if self.bias is not None:
             x = x + self.bias
         return self.activation(x)

@@ -3,14 +3,14 @@
 from typing import Any
 
 from tahr import activations, ops
-from tahr.layers.arguments import keep, refuse_lora, weight, who
-from tahr.layers.layer import Layer
+from tahr.layers.adaptable import Adaptable
+from tahr.layers.arguments import keep, weight, who
 from tahr.symbolic import KerasTensor
 
 __all__ = ["EinsumDense"]
 
 
-class EinsumDense(Layer):
+class EinsumDense(Adaptable):
     """Return `activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -62,7 +62,6 @@ class EinsumDense(Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        refuse_lora(self, lora_rank)
         self.equation, self.bias_axes = equation, bias_axes
         self.output_shape = tuple(output_shape) if isinstance(output_shape, (list, tuple)) else (output_shape,)
         self.activation = activations.get(activation)
@@ -76,6 +75,7 @@ class EinsumDense(Layer):
             bias_constraint=bias_constraint,
         )
         self.quantization_config = quantization_config
+        self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel and the bias from the sizes that the equation's letters stand for."""
@@ -106,6 +106,7 @@ class EinsumDense(Layer):
             after = len(self.output_shape) + 1 - len(result) if "..." in from_first else 0
             shape = [sizes[a] if a in self.bias_axes else 1 for a in from_first.replace("...", "")]
             self.bias = weight(self, "bias", [*shape, *(1,) * max(after, 0)])
+        self._adapt_as_told()
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Compute the outputs."""

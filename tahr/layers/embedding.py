@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 
 from tahr import dtypes, initializers, ops
-from tahr.layers.arguments import keep, refuse_lora, weight, who, whole
-from tahr.layers.layer import Layer
+from tahr.layers.adaptable import Adaptable, rows
+from tahr.layers.arguments import keep, weight, who, whole
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
 
-class Embedding(Layer):
+class Embedding(Adaptable):
     """Return the row of a trained table for each id.
 
     Args:
@@ -38,6 +38,7 @@ class Embedding(Layer):
 
     unrecorded = frozenset({"weights", "autocast"})
     _always_written = frozenset({"activity_regularizer"})
+    adapted = "embeddings"
     embeddings: Any = None
     embeddings_initializer: Any
 
@@ -57,7 +58,6 @@ class Embedding(Layer):
     ):
         kwargs.pop("input_length", None)  # of Keras 2, where it fixed the length of sequences
         super().__init__(**kwargs)
-        refuse_lora(self, lora_rank)
         self.input_dim, self.output_dim = whole(input_dim, "input_dim", self), whole(output_dim, "output_dim", self)
         keep(
             self,
@@ -68,6 +68,7 @@ class Embedding(Layer):
         self.autocast = False  # ids that come as floats keep their digits
         self.mask_zero = self.supports_masking = mask_zero
         self.quantization_config = quantization_config
+        self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
         if weights is not None:
             self.build(None)
             self.set_weights(weights if isinstance(weights, list) else [weights])
@@ -75,12 +76,13 @@ class Embedding(Layer):
     def build(self, input_shape: Any = None) -> None:
         """Make the table."""
         self.embeddings = weight(self, "embeddings", (self.input_dim, self.output_dim))
+        self._adapt_as_told()
 
     def call(self, inputs: Any) -> Any:
         """Return the rows."""
         if not dtypes.is_int(ops.dtype(inputs)):
             inputs = ops.cast(inputs, "int32")
-        return ops.cast(ops.take(self.embeddings, inputs, axis=0), self.compute_dtype)
+        return ops.cast(rows(self.embeddings, inputs), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return where the id is not 0, if `mask_zero`."""

@@ -1,0 +1,121 @@
+"""Low-rank adaptation: a frozen weight, plus the product of two small trained ones.
+
+Formula: W + (alpha / rank) A B (Hu et al., 2021, "LoRA: Low-Rank Adaptation of Large Language Models").
+"""
+
+from typing import Any
+
+from tahr import initializers, ops
+from tahr.arithmetic import Arithmetic
+from tahr.layers.arguments import who, whole
+from tahr.variables import Variable
+
+__all__ = ["LowRank", "enable_lora"]
+
+
+class LowRank(Arithmetic):
+    """What stands in the place of an adapted weight: it reads as the sum and knows cheaper ways to use it.
+
+    Args:
+        base: the frozen weight, of shape `(..., outputs)`.
+        a: the first factor, of shape `(..., rank)`.
+        b: the second factor, of shape `(rank, outputs)`.
+        scale: factor of the addition.
+    """
+
+    def __init__(self, base: Variable, a: Variable, b: Variable, scale: float):
+        self.base, self.a, self.b, self.scale = base, a, b, scale
+
+    @property
+    def value(self) -> Any:
+        """The sum, as the backend's array in the compute type of the layer."""
+        return ops.convert_to_tensor(self.base) + ops.matmul(self.a, self.b) * self.scale
+
+    handle = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.base.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.base.ndim
+
+    @property
+    def dtype(self) -> str:
+        return self.base.dtype
+
+    def numpy(self) -> Any:
+        """Return the sum as a NumPy array."""
+        return ops.convert_to_numpy(self.value)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        found = self.numpy()
+        return found if dtype is None else found.astype(dtype)
+
+    def __jax_array__(self) -> Any:
+        return self.value
+
+    def product(self, x: Any) -> Any:
+        """Return the matrix product of `x` and the sum, without making the sum."""
+        return ops.matmul(x, self.base) + ops.matmul(ops.matmul(x, self.a), self.b) * self.scale
+
+    def rows(self, ids: Any) -> Any:
+        """Return rows of the sum, without making the other ones."""
+        return ops.take(self.base, ids, axis=0) + ops.matmul(ops.take(self.a, ids, axis=0), self.b) * self.scale
+
+    def merge(self, value: Any) -> None:
+        """Take `value` as the frozen weight, with an addition of zero."""
+        self.base.assign(value)
+        self.b.assign(ops.zeros_like(self.b))
+
+    def __repr__(self) -> str:
+        return f"<LowRank of rank {self.a.shape[-1]} on {self.base.path}, shape={self.shape}, dtype={self.dtype}>"
+
+
+def enable_lora(
+    layer: Any,
+    name: str,
+    rank: int,
+    lora_alpha: float | None = None,
+    a_initializer: Any = "he_uniform",
+    b_initializer: Any = "zeros",
+) -> None:
+    """Freeze the weight `name` of a layer and train a low-rank addition to it from now on.
+
+    Args:
+        layer: a built layer that can be adapted.
+        name: the attribute that holds the weight, of shape `(..., outputs)`.
+        rank: inner size of the two factors.
+        lora_alpha: the addition is scaled by `lora_alpha / rank`; None takes `rank`.
+        a_initializer: start of the factor of shape `(..., rank)`.
+        b_initializer: start of the factor of shape `(rank, outputs)`; zeros leave the outputs as they were.
+
+    Raises:
+        ValueError: if the layer is not built, or adapted already, or `rank` is no positive whole number.
+
+    >>> layer = layers.Dense(3)
+    >>> layer.build((None, 8))
+    >>> layer.enable_lora(2)
+    >>> [(w.name, w.trainable) for w in layer.weights]
+    [('kernel', False), ('bias', True), ('lora_kernel_a', True), ('lora_kernel_b', True)]
+    """
+    base = getattr(layer, name)
+    if isinstance(base, LowRank):
+        raise ValueError(f"{who(layer)}: low-rank adaptation is enabled already; it can be done once.")
+    if base is None:
+        raise ValueError(
+            f"{who(layer)}: there is no {name} to adapt: the layer is not built. Call it on data, or "
+            "`layer.build(input_shape)`, then enable_lora."
+        )
+    rank = whole(rank, "rank", layer)
+    a, b = (
+        layer.add_weight(shape, initializers.get(start), name=f"lora_{name}_{which}")
+        for shape, start, which in (
+            ((*base.shape[:-1], rank), a_initializer, "a"),
+            ((rank, base.shape[-1]), b_initializer, "b"),
+        )
+    )
+    base.trainable = False
+    layer.lora_rank, layer.lora_alpha = rank, rank if lora_alpha is None else lora_alpha
+    setattr(layer, name, LowRank(base, a, b, layer.lora_alpha / rank))

@@ -1,0 +1,95 @@
+"""What layers share whose weight an object from `adapt` can stand in for."""
+
+from typing import Any, ClassVar
+
+from tahr import ops
+from tahr.layers.layer import Layer
+
+__all__ = ["Adaptable", "product", "rows"]
+
+
+class Adaptable(Layer):
+    """A layer with one weight, named by `adapted`, that low-rank adaptation can freeze and add to."""
+
+    adapted: ClassVar[str] = "kernel"
+    lora_rank: int | None = None
+    lora_alpha: float | None = None
+
+    @property
+    def lora_enabled(self) -> bool:
+        """Whether a low-rank addition to a frozen weight is trained."""
+        return self._adaptation() is not None
+
+    def enable_lora(
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
+    ) -> None:
+        """Freeze the weight and train a low-rank addition to it; a compiled model is to be compiled again.
+
+        The addition is the product of a factor of shape `(..., rank)` and one of shape `(rank, outputs)`, times
+        `lora_alpha / rank`. Files hold the sum in the place of the weight.
+
+        Raises:
+            ValueError: if the layer is not built, or adapted already, or `rank` is no positive whole number.
+        """
+        from tahr.adapt.lora import enable_lora
+
+        enable_lora(self, self.adapted, rank, lora_alpha, a_initializer, b_initializer)
+
+    def _adapt_as_told(self) -> None:
+        """Enable what the constructor was told, once the weights exist."""
+        if self.lora_rank is not None:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    def _adaptation(self) -> Any:
+        weight = getattr(self, self.adapted, None)
+        return weight if hasattr(weight, "merge") else None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether the layer's weights are trained; an adapted weight stays as it is."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        Layer.trainable.fset(self, value)  # pyright: ignore[reportOptionalCall]
+        if (found := self._adaptation()) is not None:
+            found.base.trainable = False
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Put the values of this layer's own weights into `store`, an adapted one with its addition."""
+        found = self._adaptation()
+        if found is None:
+            return super().save_own_variables(store)
+        for i, v in enumerate(v for v in self._own_variables() if v is not found.a and v is not found.b):
+            store[str(i)] = (found if v is found.base else v).numpy()
+
+    def load_own_variables(self, store: dict[str, Any]) -> None:
+        """Take the values of this layer's own weights from `store`; an addition to them becomes zero.
+
+        Raises:
+            ValueError: if the number of stored values differs.
+        """
+        found = self._adaptation()
+        if found is None:
+            return super().load_own_variables(store)
+        mine = [v for v in self._own_variables() if v is not found.a and v is not found.b]
+        if len(store.keys()) != len(mine):
+            raise ValueError(f"{self.path}: has {len(mine)} weights; the file holds {len(store.keys())}.")
+        for i, v in enumerate(mine):
+            found.merge(store[str(i)]) if v is found.base else v.assign(store[str(i)])
+
+
+def product(x: Any, weight: Any) -> Any:
+    """Return the matrix product with a weight, in the weight's own way if it has one."""
+    own = getattr(weight, "product", None)
+    return ops.matmul(x, weight) if own is None else own(x)
+
+
+def rows(table: Any, ids: Any) -> Any:
+    """Return rows of a table, in the table's own way if it has one."""
+    own = getattr(table, "rows", None)
+    return ops.take(table, ids, axis=0) if own is None else own(ids)
