@@ -224,6 +224,12 @@ def _whole(name: str) -> str:
     return name
 
 
+def _no_truth(name: str) -> str:
+    if name == "bool":
+        raise TypeError("expected numbers; received bool. Use ops.logical_xor or ops.logical_not, or cast it first.")
+    return name
+
+
 def _widen(name: str) -> str:
     if name == "bool" or (KIND[name] == 1 and _BITS[name] < 32):
         return "uint32" if name[0] == "u" else "int32"
@@ -237,6 +243,7 @@ def _always(name: str) -> Any:
 same = Rule("same", _keep, _keep)
 moved = Rule("moved", _keep, _keep)  # as same, for operations that only move elements and compute nothing
 whole = Rule("whole", _whole, _whole)
+arithmetic = Rule("arithmetic", _no_truth, _keep)
 number = Rule("number", _to_number, _to_number)
 floating = Rule("floating", _to_float, _to_float)
 real_floating = Rule("real_floating", _to_float, lambda name: _to_real(_to_float(name)))

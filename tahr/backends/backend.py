@@ -8,6 +8,16 @@ import numpy as np
 
 from tahr import config, dtypes
 
+# What frameworks say of types that a function is not made for
+LACKS = (
+    "not implemented for",
+    "Low precision dtypes",
+    "not inexact",
+    "not supported",
+    "not support",
+    "array type float16",
+)
+
 
 class Unavailable(NotImplementedError):
     """Raised where a backend lacks what others have."""
@@ -24,6 +34,7 @@ class Backend:
         avoid: operations whose namesake in the framework does something else, with the reason.
         numbers: operations whose native function takes Python numbers beside arrays, `"all"` for every one.
         compute_as: the type to compute in instead of one that the framework has few functions for.
+        wider: the type to compute in where the framework has no function for a type.
         trains: whether it computes gradients.
         has_sparse: whether it has sparse arrays.
     """
@@ -35,6 +46,7 @@ class Backend:
     avoid: dict[str, str] = {}
     numbers: frozenset[str] | str = frozenset()
     compute_as: dict[str, str] = {}
+    wider: dict[Any, str] = {}
     trains = False
     has_sparse = False
 
@@ -105,6 +117,7 @@ class Backend:
         ours = run is composed or op.name in self.own
         numbers = op.name in self.numbers if self.numbers != "all" else not ours
         plans: dict[Any, Any] = {}
+        widened: set[str] = set()  # types that the framework's function has refused
         config.on_floatx_change(plans.clear)
         fill, key_of, asked = _filler(op), _key_function(places, op), op.asked
         enter = self.enter
@@ -114,7 +127,7 @@ class Backend:
             """Run a call of a kind that has not been seen, or that no plan is kept for."""
             if op.sees_symbols(args, kwargs):
                 return op.symbolic_call(args, kwargs)
-            (changes, settle), keep = self._plan(op, full, places, run is composed, numbers)
+            (changes, settle), keep = self._plan(op, full, places, run is composed, numbers, widened)
             special = self.sparse_run(op, full, run)
             keep = keep and special is None
             try:
@@ -130,6 +143,9 @@ class Backend:
             """Raise an error that says what is wrong, or describe the result if a symbol was hidden in an argument."""
             if op.sees_symbols(args, kwargs):
                 return op.symbolic_call(args, kwargs)
+            if self._widens(op, fill(args, kwargs) if kwargs else args, error, widened):
+                plans.clear()
+                return call(*args, **kwargs)
             ours = run is composed and isinstance(error, (ValueError, TypeError, IndexError, Unavailable))
             clear = error if ours else op.diagnose(args, kwargs, error)
             if clear is error:
@@ -153,14 +169,27 @@ class Backend:
 
         return call
 
-    def _plan(self, op: Any, args: Any, places: tuple[int, ...], composed: bool, numbers: bool) -> tuple[Any, bool]:
+    def _widens(self, op: Any, args: Any, error: Exception, widened: set[str]) -> bool:
+        """Note that the framework's function refused a type, and return whether a wider one may do."""
+        if not self.wider or not any(words in str(error) for words in LACKS):
+            return False
+        enter = op.common_type(args)
+        if enter not in self.wider or enter in widened:
+            return False
+        widened.add(enter)
+        return True
+
+    def _plan(
+        self, op: Any, args: Any, places: tuple[int, ...], composed: bool, numbers: bool, widened: Any = ()
+    ) -> tuple[Any, bool]:
         """Return ((argument, type) pairs to change, what brings the result to its type), and whether to keep it."""
         if len(args) < len(op.parameters) - len(op.defaults):
             op.bind(args, {})  # says what is missing
-        enter = op.common_type(args)
+        enter: Any = op.common_type(args)
         if op.asked is not None and len(args) > op.asked and args[op.asked] is not None:
             enter = dtypes.canonical(dtypes.standardize_dtype(args[op.asked]))
-        inner = enter if enter is None or composed or op.rule.name == "moved" else self.compute_as.get(enter, enter)
+        plain = enter is None or composed or op.rule.name == "moved"
+        inner: Any = self.wider[enter] if enter in widened else enter if plain else self.compute_as.get(enter, enter)
         changes = []
         for i in places:
             if i >= len(args) or args[i] is None:
@@ -173,6 +202,8 @@ class Backend:
             if not self._enters_unchanged(args[i], dtype, i in op.lists):
                 changes.append((i, dtype, i in op.lists))
         settle = None if enter is None else self.settler(op.rule.leave(enter))
+        if inner != enter and settle is not None:
+            settle = self._settle_each(settle, inner)
         keep = all(_has_key(args[i], i in op.lists) for i in places if i < len(args)) and bool(places)
         return (tuple(changes), settle), keep
 
@@ -180,6 +211,19 @@ class Backend:
         if not several:
             return self.enter(value, dtype) is value
         return type(value) in (list, tuple) and all(self.tensor(m, dtype) is m for m in value)
+
+    def _settle_each(self, settle: Callable[[Any], Any], wide: str) -> Callable[[Any], Any]:
+        """Return a function that settles the results that came out in a wider type, also of several."""
+
+        def each(out: Any) -> Any:
+            if isinstance(out, (tuple, list)):
+                return type(out)(
+                    settle(x) if dtypes.of(x) == wide and (dtypes.is_float(wide) or not i) else x  # others are places
+                    for i, x in enumerate(out)
+                )
+            return settle(out)
+
+        return each
 
     def settler(self, dtype: str) -> Callable[[Any], Any]:
         """Return a function that casts one result to `dtype` and leaves several as they are."""

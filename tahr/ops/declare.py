@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tahr import backends, dtypes, shapes, symbolic
 from tahr.arithmetic import OPERATIONS
-from tahr.backends.backend import members_of
+from tahr.backends.backend import LACKS, members_of
 from tahr.ops import sparse
 from tahr.symbolic import KerasTensor, Operation, any_symbolic
 
@@ -94,9 +94,9 @@ class Op:
             return clear
         except Exception:  # the shape rule cannot judge these arguments, so the framework's own words stand
             return error
-        if type(error).__name__ in _VALUE_ERRORS:
+        if type(error).__name__ in _VALUE_ERRORS and not any(words in str(error) for words in LACKS):
             return ValueError(f"{self.name}: {error}")
-        if type(error).__name__ in _TYPE_ERRORS:
+        if type(error).__name__ in (*_VALUE_ERRORS, *_TYPE_ERRORS):
             return TypeError(f"{self.name}: {error}")
         return error
 

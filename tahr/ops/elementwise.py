@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from tahr.dtypes import floating, number, real_floating, same, whole
+from tahr.dtypes import arithmetic, floating, number, real_floating, same, whole
 from tahr.dtypes import real as to_real
 from tahr.ops.comparison import equal, isnan, where
 from tahr.ops.declare import alias, op
@@ -22,7 +22,7 @@ def add(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(same, shape=elementwise)
+@op(arithmetic, shape=elementwise)
 def subtract(x1: Any, x2: Any) -> Any:
     """Return `x1 - x2`, element by element, with broadcasting.
 
@@ -106,7 +106,7 @@ def power(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(same, shape=unary)
+@op(arithmetic, shape=unary)
 def negative(x: Any) -> Any:
     """Return `-x`.
 

@@ -275,16 +275,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:
     """
     _lstsq_shape(a, b)
     columns = b if len(b.shape) == 2 else expand_dims(b, 1)
-    found = matmul(pinv(a, _cutoff(a) if rcond is None else rcond), columns)
+    found = matmul(pinv(a, _cutoff_of(a, a.shape) if rcond is None else rcond), columns)
     return found if len(b.shape) == 2 else reshape(found, (-1,))
-
-
-def _cutoff(x: Any) -> float:
-    import numpy as np
-
-    kind = {"complex64": "float32", "complex128": "float64"}.get(dtypes.of(x), dtypes.of(x))
-    largest = x.shape[-1] if x.shape[-1] > x.shape[-2] else x.shape[-2]
-    return float(np.finfo(kind).eps) * largest
 
 
 @op(
@@ -304,7 +296,7 @@ def pinv(x: Any, rcond: float | None = None) -> Any:
     [[0.5, 0.0]]
     """
     u, s, vh = svd(x, full_matrices=False)
-    share = 10 * _cutoff(x) if rcond is None else rcond
+    share = 10 * _cutoff_of(x, x.shape) if rcond is None else rcond
     large = greater(s, share * max(s, -1, True, initial=0))
     inverse = where(large, 1 / where(large, s, 1), 0)
     scaled = conjugate(swapaxes(vh, -1, -2)) * cast(expand_dims(inverse, -2), dtypes.of(x))
@@ -366,10 +358,10 @@ def matrix_rank(x: Any, tol: float | None = None) -> Any:
 
 
 def _cutoff_of(x: Any, shape: Any) -> float:
-    import numpy as np
+    import ml_dtypes
 
     kind = {"complex64": "float32", "complex128": "float64"}.get(dtypes.of(x), dtypes.of(x))
-    return float(np.finfo(kind).eps) * sorted(shape[-2:])[-1]
+    return float(ml_dtypes.finfo(kind).eps) * sorted(shape[-2:])[-1]
 
 
 # ---- norms --------------------------------------------------------------------------------------------------------

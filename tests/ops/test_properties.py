@@ -3,13 +3,17 @@
 from typing import Any
 
 import numpy as np
+import optree
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tahr import KerasTensor, ops, shapes, tree
+from tahr import KerasTensor, backends, ops, shapes, tree
 
-settings.register_profile("tahr", max_examples=25, deadline=None, derandomize=True)
+# JAX compiles every shape anew
+EXAMPLES = 8 if backends.current().name == "jax" else 25
+settings.register_profile("tahr", max_examples=EXAMPLES, deadline=None, derandomize=True)
 settings.load_profile("tahr")
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
@@ -135,3 +139,95 @@ def test_trees(structure: Any) -> None:
     assert tree.pack_sequence_as(structure, leaves) == structure
     assert tree.flatten(tree.map_structure(lambda x: x + 1, structure)) == [x + 1 for x in leaves]
     assert [leaf for _, leaf in tree.flatten_with_path(structure)] == leaves
+
+
+# ---- edges: nothing there, no axis, many axes, steps below zero, NaN and infinities ----------------------------------
+
+EMPTY = hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=3).filter(lambda shape: 0 in shape)
+WILD = st.floats(width=32, allow_nan=True, allow_infinity=True)
+
+
+@given(EMPTY, st.data())
+def test_nothing_there(shape: tuple[int, ...], data: Any) -> None:
+    x = np.zeros(shape, "float32")
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    for name in ("sum", "prod", "any", "all", "cumsum", "flip", "sort"):
+        expected = getattr(np, name)(x, axis=axis)
+        found = host(getattr(ops, name)(x, axis=axis))
+        assert found.shape == expected.shape
+        np.testing.assert_array_equal(found, expected)
+    for name in ("exp", "square", "isnan", "transpose", "relu"):
+        assert host(getattr(ops, name)(x)).shape == (shape[::-1] if name == "transpose" else shape)
+    assert host(ops.concatenate([x, x], axis=axis)).shape == np.concatenate([x, x], axis=axis).shape
+    assert host(ops.max(x, axis=axis, initial=1.0)).shape == np.max(x, axis=axis, initial=1.0).shape
+
+
+@given(WILD)
+def test_arrays_without_axes(value: float) -> None:
+    x = np.array(value, "float32")
+    with np.errstate(all="ignore"):
+        for name in ("sum", "max", "mean", "square", "abs", "sign", "isnan", "ravel", "sort"):
+            expected = getattr(np, name)(x) if name != "sort" else x
+            found = host(getattr(ops, name)(x, axis=None) if name == "sort" else getattr(ops, name)(x))
+            np.testing.assert_allclose(found.reshape(np.shape(expected)), expected, rtol=1e-6)
+    assert host(ops.expand_dims(x, 0)).shape == (1,)
+    assert host(ops.reshape(x, (1, 1))).shape == (1, 1)
+
+
+@given(
+    hnp.arrays("float32", hnp.array_shapes(min_dims=1, max_dims=2, min_side=1, max_side=5), elements=WILD), st.data()
+)
+def test_nan_and_infinities(x: np.ndarray, data: Any) -> None:
+    y = data.draw(hnp.arrays("float32", x.shape, elements=WILD))
+    with np.errstate(all="ignore"):
+        for name in ("maximum", "minimum", "fmax", "fmin", "add", "multiply", "equal", "less", "logaddexp"):
+            expected = getattr(np, name)(x, y)
+            np.testing.assert_allclose(host(getattr(ops, name)(x, y)), expected, rtol=1e-5)
+        for name in (
+            "max",
+            "min",
+            "argmax",
+            "argmin",
+            "sort",
+            "isnan",
+            "isinf",
+            "isfinite",
+            "sign",
+            "nan_to_num",
+            "tanh",
+        ):
+            np.testing.assert_allclose(host(getattr(ops, name)(x)), getattr(np, name)(x), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(host(ops.clip(x, -1, 1)), np.clip(x, -1, 1))
+
+
+@given(FULL, st.data())
+def test_steps_below_zero(shape: tuple[int, ...], data: Any) -> None:
+    steps = [data.draw(st.sampled_from([-2, -1, 1, 2])) for _ in shape]
+    view = filled(shape)[tuple(slice(None, None, step) for step in steps)]
+    np.testing.assert_array_equal(host(ops.convert_to_tensor(view)), view)
+    np.testing.assert_allclose(host(ops.multiply(view, view)), view * view)
+    np.testing.assert_array_equal(host(ops.transpose(view)), view.T)
+
+
+@given(st.integers(9, 16), st.data())
+def test_many_axes(rank: int, data: Any) -> None:
+    shape = data.draw(st.lists(st.integers(1, 2), min_size=rank, max_size=rank).filter(lambda s: np.prod(s) <= 512))
+    x = filled(tuple(shape))
+    order = data.draw(st.permutations(range(rank)))
+    np.testing.assert_array_equal(host(ops.transpose(x, order)), x.transpose(order))
+    axes = tuple(sorted(order[: rank // 2]))
+    np.testing.assert_allclose(host(ops.sum(x, axis=axes)), x.sum(axis=axes), rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(host(ops.flip(x, axis=order[0])), np.flip(x, order[0]))
+    assert ops.expand_dims(KerasTensor(shape, record_history=False), -1).shape == (*shape, 1)
+
+
+@given(NESTED, NESTED)
+def test_trees_that_differ(a: Any, b: Any) -> None:
+    same = optree.tree_structure(a, none_is_leaf=True) == optree.tree_structure(b, none_is_leaf=True)
+    if same:
+        tree.assert_same_structure(a, b)
+    else:
+        with pytest.raises(ValueError, match="differ"):
+            tree.assert_same_structure(a, b)
+    tree.assert_same_structure(a, tree.map_structure(str, a))
+    assert tree.flatten(tree.lists_to_tuples(a)) == tree.flatten(a)

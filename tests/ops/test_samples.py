@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tahr import KerasTensor, backends, dtypes, ops, tree
+from tahr import KerasTensor, autodiff, backends, dtypes, ops, tree
 from tahr.ops.declare import OPERATIONS, Op
 from tests.ops.samples import SAMPLES, Sample
 
@@ -183,7 +183,80 @@ def test_composition_says_the_same(sample: Sample, dtype: str) -> None:
     agree(composed(*args, **sample.kwargs), host(op(*args, **sample.kwargs)), rtol, atol)
 
 
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if s.jit and first_float(s) is not None], ids=lambda s: s.name)
+def test_vmap(sample: Sample) -> None:
+    """Over two copies of an argument, the results are two copies of the result."""
+    place = first_float(sample)
+    assert place is not None
+    args, kwargs = to_backend(list(sample.args)), to_backend(dict(sample.kwargs))
+
+    def fn(x: Any) -> Any:
+        return find(sample.name)(*args[:place], x, *args[place + 1 :], **kwargs)
+
+    x = args[place]
+    expected = host(fn(x))
+    found = host(autodiff.vmap(fn)(ops.stack([x, x])))
+    for f, e in zip(found, expected, strict=True):
+        assert f.shape == (2, *e.shape) and f.dtype == e.dtype
+        np.testing.assert_allclose(f, np.stack([e, e]), rtol=1e-4, atol=1e-5)
+
+
 KINDS = [k for k in dtypes.KIND if k not in ("int4", "int64", "uint64", "float64", "complex128") and "float8" not in k]
+ORDERLESS = ("bool", "complex64")  # which have no differences, or no order, or make matrices singular
+
+
+# division of whole numbers by zeros, real numbers out of complex ones, and sizes that depend on the type
+NOT_BY_TYPE = ("mod", "fmod", "floor_divide", "svd", "view")
+
+
+def one_sample_an_op() -> list[Sample]:
+    found = {
+        s.name: s for s in reversed(SAMPLES) if s.jit and any(is_array(a) and a.dtype == "float32" for a in s.args)
+    }
+    return [s for s in reversed(found.values()) if s.name not in NOT_BY_TYPE]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_types_of_one(kind: str) -> None:
+    """The type of the result is that of the description, and what is refused is refused as a wrong type."""
+    engine = backends.current()
+    wrong = []
+    for sample in one_sample_an_op():
+        args = [
+            ops.cast(ops.convert_to_tensor(a), kind) if is_array(a) and a.dtype == "float32" else a for a in sample.args
+        ]
+        args = to_backend(args)
+        places = [i for i, a in enumerate(args) if ops.is_tensor(a)]
+        symbols = [symbol_like(a) if i in places else a for i, a in enumerate(args)]
+
+        def run(*arrays: Any, sample: Sample = sample, args: Any = args, places: Any = places) -> Any:
+            given = list(args)
+            for i, array in zip(places, arrays, strict=True):
+                given[i] = array
+            return tree.flatten(find(sample.name)(*given, **sample.kwargs))
+
+        try:
+            if engine.name == "jax":  # which compiles whatever it computes
+                found = [
+                    d for _, d in engine.abstract(run, [(tuple(args[i].shape), dtypes.of(args[i])) for i in places])
+                ]
+            else:
+                with np.errstate(all="ignore"):
+                    found = [dtypes.of(y) for y in run(*(args[i] for i in places))]
+            said = [s.dtype for s in tree.flatten(find(sample.name)(*symbols, **sample.kwargs))]
+        except (TypeError, ValueError) as error:
+            if kind not in ORDERLESS:
+                wrong.append(f"{sample.name}: {error!r:.100}")
+            continue
+        if said != found:
+            wrong.append(f"{sample.name}: said {said}, found {found}")
+    assert not wrong, "\n".join(wrong)
+
+
+def symbol_like(x: Any) -> Any:
+    return KerasTensor(tuple(x.shape), dtypes.of(x), record_history=False)
+
+
 BINARY = [
     "add",
     "multiply",

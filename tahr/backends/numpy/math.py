@@ -252,7 +252,16 @@ def view(x: Any, dtype: Any = None) -> Any:
 
 @implements
 def view_as_complex(x: Any) -> Any:
-    return x[..., 0] + 1j * x[..., 1]
+    return (x[..., 0] + 1j * x[..., 1]).astype("complex128" if x.dtype == "float64" else "complex64")
+
+
+@implements
+def power(x1: Any, x2: Any) -> Any:
+    whole = np.result_type(x1, x2).kind in "iu"
+    if not whole or not np.any(np.less(x2, 0)):
+        return np.power(x1, x2)
+    inverse = np.where(np.equal(x1, 1), 1, np.where(np.equal(x1, -1), 1 - 2 * np.mod(x2, 2), 0))  # towards zero
+    return np.where(np.less(x2, 0), inverse, np.power(x1, np.maximum(x2, 0)))
 
 
 # ---- linear algebra -----------------------------------------------------------------------------------------------

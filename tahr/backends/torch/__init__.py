@@ -54,6 +54,7 @@ class Torch(Autodiff, Draws, Windows, Recurrent, Backend):
         **dict.fromkeys(("hstack", "vstack", "dstack"), "takes no array for a list of arrays"),
         "hypot": "has a gradient of NaN at zero",
         "isclose": "refuses booleans",
+        "moveaxis": "has no rule for vmap",
         "outer": "takes one-dimensional arrays only",
         "rot90": "calls the axes dims",
         "select": "is another function: one index along an axis",
@@ -67,6 +68,7 @@ class Torch(Autodiff, Draws, Windows, Recurrent, Backend):
         + ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     )
     compute_as = {"uint16": "int32", "uint32": "int64"}
+    wider = {"bool": "uint8", "uint16": "int32", "uint32": "int64", "float16": "float32", "bfloat16": "float32"}
     trains = True
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
