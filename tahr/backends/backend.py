@@ -45,7 +45,7 @@ class Backend:
     argument_names: dict[str, str] = {}
     avoid: dict[str, str] = {}
     numbers: frozenset[str] | str = frozenset()
-    compute_as: dict[str, str] = {}
+    compute_as: dict[Any, str] = {}
     wider: dict[Any, str] = {}
     trains = False
     has_sparse = False
@@ -188,8 +188,11 @@ class Backend:
         enter: Any = op.common_type(args)
         if op.asked is not None and len(args) > op.asked and args[op.asked] is not None:
             enter = dtypes.canonical(dtypes.standardize_dtype(args[op.asked]))
-        plain = enter is None or composed or op.rule.name == "moved"
-        inner: Any = self.wider[enter] if enter in widened else enter if plain else self.compute_as.get(enter, enter)
+        inner = enter
+        if enter is not None and enter in widened:
+            inner = self.wider[enter]
+        elif enter is not None and not composed and op.rule.name != "moved":
+            inner = self.compute_as.get(enter, enter)
         changes = []
         for i in places:
             if i >= len(args) or args[i] is None:
