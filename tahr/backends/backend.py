@@ -205,7 +205,7 @@ class Backend:
             if not self._enters_unchanged(args[i], dtype, i in op.lists):
                 changes.append((i, dtype, i in op.lists))
         settle = None if enter is None else self.settler(op.rule.leave(enter))
-        if inner != enter and settle is not None:
+        if inner is not None and inner != enter and settle is not None:
             settle = self._settle_each(settle, inner)
         keep = all(_has_key(args[i], i in op.lists) for i in places if i < len(args)) and bool(places)
         return (tuple(changes), settle), keep
