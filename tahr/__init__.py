@@ -25,6 +25,7 @@ _ROOMS = (
     "naming",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",

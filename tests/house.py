@@ -54,7 +54,8 @@ ORDER = (
     {"models"},
     {"trainer", "callbacks"},
     {"saving"},
-    {"datasets", "preprocessing", "utils", "applications", "text", "adapt", "compress", "interchange", "explain"},
+    {"datasets", "utils", "applications", "text", "adapt", "compress", "interchange", "explain"},
+    {"preprocessing", "wrappers", "visualization", "legacy"},
     {"monitor", "serve", "distribution", "compat", "cli", "__main__"},
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

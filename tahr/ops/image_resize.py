@@ -40,13 +40,16 @@ def _lanczos(radius: int) -> Callable[[Any, Any], Any]:
 _KERNELS = {"bilinear": _triangle, "bicubic": _cubic, "lanczos3": _lanczos(3), "lanczos5": _lanczos(5)}
 
 
-def _weights(m: Any, given: int, wanted: int, scale: Any, shift: Any, method: str, antialias: bool) -> Any:
-    """Return the weight of each given pixel (axis 0) in each wanted one, by the functions of NumPy or of ops."""
+def kernel_weights(m: Any, given: int, wanted: int, scale: Any, shift: Any, method: Any, antialias: bool) -> Any:
+    """Return the weight of each given pixel (axis 0) in each wanted one, by the functions of NumPy or of ops.
+
+    `method` is a name, or a function of these functions and a distance in pixels.
+    """
     step = 1 / scale
     width = m.maximum(step, 1) if antialias else 1  # a smaller image is blurred first, so that nothing is skipped
     at = (m.arange(wanted, dtype="float32") + 0.5) * step - shift * step - 0.5
     distance = m.absolute(at[None, :] - m.arange(given, dtype="float32")[:, None]) / width
-    weights = _KERNELS[method](m, distance)
+    weights = (method if callable(method) else _KERNELS[method])(m, distance)
     total = m.sum(weights, axis=0, keepdims=True)
     weights = m.where(m.absolute(total) > 1e-4, weights / m.where(total == 0, 1, total), 0)
     return m.where((at >= -0.5)[None, :] & (at <= given - 0.5)[None, :], weights, 0)
@@ -59,7 +62,7 @@ def _along(x: Any, weights: Any, axis: int) -> Any:
     return run["moveaxis"](found, -1, axis)
 
 
-def _method(name: Any, what: str) -> str:
+def method_name(name: Any, what: str) -> str:
     found = _SHORT.get(name, name)
     if found not in METHODS:
         raise ValueError(f"{what}: expected an interpolation of {', '.join(METHODS)}; received {name!r}.")
@@ -82,7 +85,7 @@ def _resize_shape(
         raise ValueError(
             f"resize: expected an image or a batch of images, of 3 or 4 dimensions; received shape {shape}."
         )
-    _method(interpolation, "resize")
+    method_name(interpolation, "resize")
     if not hasattr(size, "__iter__") or len(tuple(size)) != 2:
         raise ValueError(f"resize: expected a pair (height, width) as size; received {size!r}.")
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
@@ -133,7 +136,7 @@ def resize(
         images = _cropped(images, axis, target)
     elif pad_to_aspect_ratio:
         images = _padded(images, axis, target, fill_value)
-    method = _method(interpolation, "resize")
+    method = method_name(interpolation, "resize")
     if method == "nearest":
         for i, wanted in enumerate(target):
             given = images.shape[axis + i]
@@ -144,7 +147,7 @@ def resize(
     for i, wanted in enumerate(target):
         given = found.shape[axis + i]
         if given != wanted:
-            weights = _weights(np, given, wanted, wanted / given, 0.0, method, antialias)
+            weights = kernel_weights(np, given, wanted, wanted / given, 0.0, method, antialias)
             found = _along(found, weights.astype("float32"), axis + i)
     return found if dtypes.is_float(dtype) else run["saturate_cast"](run["round"](found), dtype)
 
@@ -215,7 +218,7 @@ def scale_and_translate(
     [[1.0, 1.5, 2.5, 3.0]]
     """
     _translated_shape(images, output_shape)
-    name = _method(method, "scale_and_translate")
+    name = method_name(method, "scale_and_translate")
     if name == "nearest":
         raise ValueError(
             "scale_and_translate: expected method linear, cubic, lanczos3 or lanczos5; received 'nearest'."
@@ -226,6 +229,6 @@ def scale_and_translate(
     found = images
     for i, axis in enumerate(spatial_dims):
         given, wanted = found.shape[axis], output_shape[axis]
-        weights = _weights(functions, given, wanted, scale[i], translation[i], name, antialias)
+        weights = kernel_weights(functions, given, wanted, scale[i], translation[i], name, antialias)
         found = _along(found, weights, axis)
     return found

@@ -11,6 +11,7 @@ _NAMES = {
     "PyDataset": "tahr.trainer.sources.py_dataset",
     "Sequence": "tahr.trainer.sources.py_dataset:PyDataset",
     "array_to_img": "tahr.utils.images",
+    "audio_dataset_from_directory": "tahr.utils.audio_dataset",
     "bounding_boxes": "tahr.utils.bounding_boxes:",
     "clear_session": "tahr.backend",
     "custom_object_scope": "tahr.saving",
@@ -21,17 +22,22 @@ _NAMES = {
     "get_file": "tahr.utils.download",
     "get_registered_name": "tahr.saving",
     "get_registered_object": "tahr.saving",
+    "image_dataset_from_directory": "tahr.utils.image_dataset",
     "img_to_array": "tahr.utils.images",
     "is_interactive_logging_enabled": "tahr.config",
     "is_keras_tensor": "tahr.backend",
     "load_img": "tahr.utils.images",
     "normalize": "tahr.utils.numerical",
     "pack_x_y_sample_weight": "tahr.utils.batches",
+    "pad_sequences": "tahr.utils.padding",
     "register_keras_serializable": "tahr.saving",
     "save_img": "tahr.utils.images",
     "serialize_keras_object": "tahr.saving",
     "set_random_seed": "tahr.random:set_seed",
+    "split_dataset": "tahr.utils.splitting",
     "standardize_dtype": "tahr.backend",
+    "text_dataset_from_directory": "tahr.utils.text_dataset",
+    "timeseries_dataset_from_array": "tahr.utils.timeseries",
     "to_categorical": "tahr.utils.numerical",
     "unpack_x_y_sample_weight": "tahr.utils.batches",
 }
@@ -53,12 +59,18 @@ if TYPE_CHECKING:
     from tahr.trainer.sources.py_dataset import PyDataset
     from tahr.trainer.sources.py_dataset import PyDataset as Sequence
     from tahr.utils import bounding_boxes
+    from tahr.utils.audio_dataset import audio_dataset_from_directory
     from tahr.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from tahr.utils.download import get_file
     from tahr.utils.feature_space import FeatureSpace
+    from tahr.utils.image_dataset import image_dataset_from_directory
     from tahr.utils.images import array_to_img, img_to_array, load_img, save_img
     from tahr.utils.numerical import normalize, to_categorical
+    from tahr.utils.padding import pad_sequences
     from tahr.utils.progbar import Progbar
+    from tahr.utils.splitting import split_dataset
+    from tahr.utils.text_dataset import text_dataset_from_directory
+    from tahr.utils.timeseries import timeseries_dataset_from_array
 
 __all__ = list(_NAMES)  # pyright: ignore[reportUnsupportedDunderAll]
 

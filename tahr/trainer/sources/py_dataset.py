@@ -140,6 +140,8 @@ class DatasetSource(Source):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def feed(self, epoch: int) -> Feed:
+        if hasattr(self.dataset, "set_epoch"):
+            self.dataset.set_epoch(epoch)
         if hasattr(self.dataset, "on_epoch_begin"):
             self.dataset.on_epoch_begin()
         ahead = min(getattr(self.dataset, "max_queue_size", 10), 10)
