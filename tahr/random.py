@@ -62,6 +62,21 @@ def host_seed() -> int:
         return int(_host.generator.integers(0, 2**32, dtype=np.uint32))
 
 
+def host_state() -> dict[str, Any]:
+    """Return where the generators of the host are: the host stream, NumPy's and Python's."""
+    with _host.lock:
+        stream = _host.generator.bit_generator.state
+    return {"stream": stream, "numpy": np.random.get_state(legacy=False), "python": python_random.getstate()}
+
+
+def set_host_state(state: dict[str, Any]) -> None:
+    """Put the generators of the host where they were when `host_state` returned `state`."""
+    with _host.lock:
+        _host.generator.bit_generator.state = state["stream"]
+    np.random.set_state(state["numpy"])
+    python_random.setstate(state["python"])
+
+
 def set_seed(seed: int) -> None:
     """Restart every generator: Python's, NumPy's, the host stream, and the framework's own.
 
@@ -121,9 +136,8 @@ class SeedGenerator(Recorded):
 
 def global_seed_generator() -> SeedGenerator:
     """Return the generator that `seed=None` stands for where a compiled step keeps its state."""
-    if _host.shared is None:
-        _host.shared = SeedGenerator()
-    return _host.shared
+    shared = _host.shared = _host.shared or SeedGenerator()
+    return shared
 
 
 def draw_seed(seed: Any) -> Any:

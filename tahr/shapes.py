@@ -130,7 +130,7 @@ def matmul(x1: Any, x2: Any, **_: Any) -> Shape:
     a, b = of(x1), of(x2)
     if not a or not b:
         raise ValueError(f"matmul: expected arrays of at least one dimension; received shapes {a} and {b}.")
-    inner = a[-1], b[-2 if len(b) > 1 else 0]
+    inner = a[-1:] + b[-2:][:1]
     if None not in inner and inner[0] != inner[1]:
         raise ValueError(f"matmul: the inner sizes {inner[0]} and {inner[1]} of shapes {a} and {b} differ.")
     if len(a) == 1:

@@ -12,7 +12,7 @@ import numpy as np
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 
-_NAMES = {
+_NAMES: dict[str, str] = {
     "absolute": "abs",
     "arccos": "acos",
     "arccosh": "acosh",
@@ -40,7 +40,7 @@ class ArrayApi(Backend):
 
     argument_names = {"newshape": "shape"}
     names = _NAMES
-    avoid = _AVOID
+    avoid: dict[str, str] = _AVOID
     compute_as = {"float16": "float32", "bfloat16": "float32"}
 
     def __init__(self, namespace: Any):

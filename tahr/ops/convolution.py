@@ -38,7 +38,7 @@ def _conv_shape(
             f"conv: the number of channels of the inputs, {channels}, must be a multiple of the kernel's {into}; "
             f"received inputs {shapes.of(inputs)} and kernel {shapes.of(kernel)}."
         )
-    if None not in (channels, into, filters) and filters % (channels // into):
+    if channels is not None and into and filters is not None and filters % (channels // into):
         raise ValueError(f"conv: {filters} filters cannot be divided among {channels // into} groups.")
     found = spatial.window_sizes(sizes, widths, strides, padding, dilation, "conv")
     return spatial.join_shape(shapes.of(inputs)[0], found, filters, last)
@@ -182,7 +182,7 @@ def _transposed(
 ) -> tuple[tuple[int, ...], shapes.Shape]:
     """Return, for each axis, how much of the full result is cut off in front, and the size of what is kept."""
     rank = len(sizes)
-    extra = (None,) * rank if output_padding is None else output_padding
+    extra: Any = (None,) * rank if output_padding is None else output_padding
     extra = tuple(extra) if hasattr(extra, "__iter__") else (extra,) * rank
     if len(extra) != rank:
         raise ValueError(f"conv_transpose: expected {rank} numbers in output_padding; received {output_padding!r}.")

@@ -474,7 +474,7 @@ def sobel_edges(images: Any, data_format: str | None = None) -> Any:
 
 
 def _ssim_shape(image1: Any, image2: Any, data_format: Any = None, **_: Any) -> shapes.Shape:
-    shape, _, _ = check_images(image1, data_format, "ssim")
+    shape = check_images(image1, data_format, "ssim")[0]
     if len(shapes.of(image2)) != len(shape):
         raise ValueError(f"ssim: expected images of equal shape; received {shape} and {shapes.of(image2)}.")
     return shape[:-3]

@@ -426,8 +426,8 @@ def _unique_shape(
         (return_inverse, inverse, "int32"),
         (return_counts, (size,), "int32"),
     )
-    found = tuple(_spec(shape, dtype) for asked, shape, dtype in wanted if asked)
-    return found if len(found) > 1 else found[0]
+    found = [_spec(shape, dtype) for asked, shape, dtype in wanted if asked]
+    return tuple(found) if len(found) > 1 else found[0]
 
 
 @op(moved("x"), shape=_unique_shape, native=False)

@@ -23,7 +23,7 @@ def _pairs(what: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any
     )
 
 
-def _counts(what: str, sizes: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[int | None, ...]:
+def _counts(what: str, sizes: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> shapes.Shape:
     padded = tuple(None if n is None else n + 2 * p for n, p in zip(sizes, padding, strict=True))
     return spatial.window_sizes(padded, kernel, stride, "valid", dilation, what)
 

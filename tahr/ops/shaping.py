@@ -574,12 +574,12 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     [[1, 2], [3, 4]]
     """
     place = shapes.axis_index(axis, len(x.shape))
-    size = x.shape[place]
+    size: Any = x.shape[place]
     if size is None and num is None:
         raise ValueError(f"unstack: the size of axis {axis} of {x!r} is unknown. Give `num`.")
     if None not in (size, num) and size != num:
         raise ValueError(f"unstack: expected num={size}, the size of axis {axis}; received num={num}.")
-    return [x[(*(slice(None),) * place, i, ...)] for i in range(num if size is None else size)]
+    return [x[(*(slice(None),) * place, i, ...)] for i in range(size or num or 0)]
 
 
 # ---- padding ------------------------------------------------------------------------------------------------------
@@ -597,7 +597,7 @@ def pad_pairs(pad_width: Any, rank: int) -> list[tuple[int, int]]:
     rows = [rows] if not isinstance(rows, (list, tuple)) else list(rows)
     if all(hasattr(n, "__index__") for n in rows) and len(rows) in (1, 2):
         rows = [(rows[0], rows[-1])] * rank
-    pairs = [tuple(row) if isinstance(row, (list, tuple)) else () for row in rows]
+    pairs: list[Any] = [tuple(row) if isinstance(row, (list, tuple)) else () for row in rows]
     pairs = [(pair[0], pair[-1]) if len(pair) in (1, 2) else () for pair in pairs]
     pairs = pairs * rank if len(pairs) == 1 else pairs
     if len(pairs) != rank or not all(pair and all(hasattr(n, "__index__") for n in pair) for pair in pairs):

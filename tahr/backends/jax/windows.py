@@ -5,8 +5,10 @@ On GPU and TPU they are XLA's own. On CPU, XLA's convolution is slow inside of l
 of matrices and element-wise operations. `benchmarks/convolution.py` shows both.
 """
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -81,7 +83,7 @@ def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, gr
     if into == 1 and groups > 1:  # depthwise: products of elements, no matrix
         each = filters // groups
         parts = [s[..., None] * tap.reshape(groups, each) for s, tap in zip(slices, taps, strict=True)]
-        return sum(parts[1:], parts[0]).reshape(*shape, filters)
+        return _sum(parts).reshape(*shape, filters)
     patches = jnp.stack([s.reshape(-1, groups, into) for s in slices], axis=1)
     kernels = taps.reshape(len(slices), into, groups, filters // groups)
     return jnp.einsum("ntgc,tcgf->ngf", patches, kernels).reshape(*shape, filters)
@@ -169,7 +171,11 @@ def _sum_of_slices(x: Any, widths: Numbers, strides: Numbers, edges: Edges) -> A
     parts = list(
         _of_blocks(_blocks(x, widths)) if widths == strides else _slices(x, widths, strides, (1,) * len(widths))
     )
-    return sum(parts[1:], parts[0])
+    return _sum(parts)
+
+
+def _sum(parts: list[Any]) -> Any:
+    return functools.reduce(operator.add, parts)
 
 
 def _blocks(x: Any, widths: Numbers) -> Any:

@@ -26,7 +26,7 @@ class NumPy(Draws, Windows, Backend):
             if wanted != "string":
                 return x if dtypes.of(x) == wanted and isinstance(x, np.ndarray) else np.asarray(x, numpy_dtype(wanted))
         if hasattr(x, "handle"):  # a Variable
-            return self.tensor(x.value, dtype)
+            return self.tensor(x.value, dtype)  # type: ignore[attr-defined]
         return to_host(x, dtype)
 
     def cast(self, x: Any, dtype: str) -> Any:

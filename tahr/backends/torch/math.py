@@ -370,10 +370,10 @@ def _from_front(indices: Any, size: int) -> torch.Tensor:
 @implements
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
-        x, axis = x.reshape(-1), 0
-    size, axis = x.shape[axis], axis % x.ndim
-    found = torch.index_select(x, axis, _from_front(indices, size).reshape(-1))
-    return found if indices.ndim == 1 else found.reshape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
+        return take(x.reshape(-1), indices, 0)
+    size, place = x.shape[axis], axis % x.ndim  # the first refuses an axis that is not there
+    found = torch.index_select(x, place, _from_front(indices, size).reshape(-1))
+    return found if indices.ndim == 1 else found.reshape((*x.shape[:place], *indices.shape, *x.shape[place + 1 :]))
 
 
 @implements
@@ -492,7 +492,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     if x1.dtype is torch.bool:
         return tensordot(x1.int(), x2.int(), axes) > 0
-    pairs = axes if isinstance(axes, int) else [list(_axes(a, 1)) for a in axes]
+    pairs: Any = axes if isinstance(axes, int) else [list(_axes(a, 1)) for a in axes]
     return torch.tensordot(x1, x2, pairs)
 
 
