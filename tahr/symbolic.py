@@ -178,6 +178,18 @@ class Node:
     def outputs(self) -> list[KerasTensor | None]:
         return [ref() for ref in self._outputs]
 
+    def __getstate__(self) -> dict[str, Any]:
+        kept = {name: getattr(self, name) for name in ("args", "index", "kwargs", "operation")}
+        return {**kept, "outputs": self.outputs}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        outputs = state.pop("outputs")
+        for name, value in state.items():
+            setattr(self, name, value)
+        gone = KerasTensor((), record_history=False)  # in the place of an output that nothing has used
+        self._outputs = [weakref.ref(gone if x is None else x) for x in outputs]
+        self.operation.remember(self)
+
     def substitute(self, value_of: Callable[[KerasTensor], Any]) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments with every symbol replaced by `value_of(symbol)`."""
 

@@ -212,6 +212,14 @@ class Variable(Arithmetic):
         if wanted is not None and self._shape != wanted:
             raise ValueError(f"Variable {self.path}: expected a first value of shape {wanted}; received {self._shape}.")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: the value as a NumPy array."""
+        return {**self.__dict__, "_value": self.backend.to_numpy(self._value)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._value = self.backend.new_variable(state["_value"], self._dtype, self._trainable)
+
     @property
     def value(self) -> Any:
         """The backend's own array: inside a `StatelessScope` the mapped one, and in the compute type of the layer."""

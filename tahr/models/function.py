@@ -1,5 +1,6 @@
 """`Function`: a graph of operations between input and output symbols, run on arrays or on other symbols."""
 
+import copy
 from typing import Any
 
 from tahr import backends, dtypes, shapes, tree
@@ -59,6 +60,40 @@ class Function(Operation):
             if id(x) not in known:
                 raise ValueError(f"{self.name}: the output {x!r} does not come from the given inputs.")
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the graph as a table of symbols and a list of calls, flat however deep the graph is."""
+        made = [x for node in self._plan for x in node.outputs if x is not None]
+        symbols = [*self._inputs, *made]
+        places = {id(x): place for place, x in enumerate(symbols)}
+
+        def place(x: Any) -> Any:
+            return _Place(places[id(x)]) if isinstance(x, KerasTensor) else x
+
+        return {
+            **{name: value for name, value in super().__getstate__().items() if name not in _OF_SYMBOLS},
+            "symbols": [x if _is_start(x) else _without_history(x) for x in symbols],
+            "calls": [
+                (n.operation, *n.substitute(place), [None if x is None else places[id(x)] for x in n.outputs])
+                for n in self._plan
+            ],
+            "structs": [tree.map_structure(place, x) for x in (self._inputs_struct, self._outputs_struct)],
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        symbols, calls, structs = (state.pop(name) for name in ("symbols", "calls", "structs"))
+
+        def symbol(x: Any) -> Any:
+            return symbols[x.number] if isinstance(x, _Place) else x
+
+        for operation, args, kwargs, outputs in calls:
+            gone = KerasTensor((), record_history=False)  # in the place of an output that nothing has used
+            args, kwargs = tree.map_structure(symbol, (tuple(args), kwargs))
+            Node(operation, args, kwargs, [gone if place is None else symbols[place] for place in outputs])
+        self.__dict__.update(state)
+        self._inputs_struct, self._outputs_struct = (tree.map_structure(symbol, struct) for struct in structs)
+        self._inputs, self._outputs = tree.flatten(self._inputs_struct), tree.flatten(self._outputs_struct)
+        self._plan = walk(self._outputs, stop=self._inputs)
+
     @property
     def operations(self) -> list[Any]:
         """The operations of the graph, each once, inputs first."""
@@ -103,6 +138,26 @@ class Function(Operation):
         flat = [given] if tree.is_shape(given) else _flat_shapes(given)
         symbols = [KerasTensor(s, x.dtype, record_history=False) for s, x in zip(flat, self._inputs, strict=True)]
         return tree.map_structure(lambda x: tuple(x.shape), self.compute_output_spec(symbols))
+
+
+_OF_SYMBOLS = ("_inputs_struct", "_outputs_struct", "_inputs", "_outputs", "_plan")
+
+
+class _Place:
+    """A symbol of a graph in a pickle: its number in the table."""
+
+    def __init__(self, number: int):
+        self.number = number
+
+
+def _is_start(x: KerasTensor) -> bool:
+    return x.history is not None and not x.history[0].inputs
+
+
+def _without_history(x: KerasTensor) -> KerasTensor:
+    found = copy.copy(x)
+    found.history = None
+    return found
 
 
 def _flat_shapes(structure: Any) -> list[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from tahr import tree
 from tahr.layers.layer import Layer
 from tahr.layers.signature import is_array_like, shapes_of
-from tahr.symbolic import KerasTensor
+from tahr.symbolic import KerasTensor, any_symbolic
 
 __all__ = ["Model"]
 
@@ -430,6 +430,14 @@ class Model(Layer):
                     place = place.get(part) if isinstance(place, dict) else None
                 if place is not None:
                     v.assign(place)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: all but what is compiled, and the graph as its `_function` has it."""
+        state = {**super().__getstate__(), "_session": None}
+        args, kwargs = state["_recorded"]
+        if any_symbolic(args) or any_symbolic(kwargs.values()):
+            state["_recorded"] = (), {}
+        return state
 
     def _state_groups(self) -> Iterator[tuple[str, list[Any]]]:
         yield "trainable_variables", self.trainable_variables

@@ -157,6 +157,13 @@ class MultiOptimizer(Optimizer):
         for optimizer in self._optimizers:
             optimizer.build([v for v in variables if self._of[id(v)] is optimizer])
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_of": [self._of[id(v)] for v in self._trainable_variables]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._of = {id(v): chosen for v, chosen in zip(self._trainable_variables, state["_of"], strict=True)}
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         self._of[id(variable)].update_step(gradient, variable, learning_rate)
 

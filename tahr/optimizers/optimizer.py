@@ -283,6 +283,10 @@ class Optimizer(Recorded):
             ]
         self.built = True
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._positions = {id(v): i for i, v in enumerate(self._trainable_variables)}  # which are others in a copy
+
     def _get_variable_index(self, variable: Variable) -> int:
         return self._positions[id(variable)]
 
