@@ -60,12 +60,16 @@ class Ones(Initializer):
 class Identity(Initializer):
     """Gives `gain` on the diagonal of a matrix and 0 elsewhere.
 
+    As in Keras, the gain is no part of the config: one made from it has a gain of 1.
+
     Raises:
         ValueError: when called for a shape that is no matrix's.
 
     >>> initializers.Identity()((2, 2))
     [[1.0, 0.0], [0.0, 1.0]]
     """
+
+    unrecorded = frozenset({"gain"})
 
     def __init__(self, gain: float = 1.0):
         self.gain = gain

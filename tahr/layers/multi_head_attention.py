@@ -12,6 +12,7 @@ from tahr.layers.attention import causal_mask
 from tahr.layers.einsum_dense import EinsumDense
 from tahr.layers.layer import Layer
 from tahr.layers.regularization import Dropout
+from tahr.symbolic import KerasTensor
 
 __all__ = ["GroupQueryAttention", "MultiHeadAttention"]
 
@@ -302,6 +303,17 @@ class MultiHeadAttention(_ProjectedAttention):
 
     def _head_sizes(self) -> tuple[int, int, int, int]:
         return self.num_heads, self.num_heads, self.key_dim, self.value_dim
+
+    def compute_output_spec(self, query: Any, *args: Any, **kwargs: Any) -> Any:
+        """Return symbols for the outputs; the scores are described as Keras does, with as many keys as queries."""
+        found = super().compute_output_spec(query, *args, **kwargs)
+        if not kwargs.get("return_attention_scores"):
+            return found
+        result, scores = found
+        queries = query.shape[1]
+        return result, KerasTensor(
+            (scores.shape[0], self.num_heads, queries, queries), scores.dtype, record_history=False
+        )
 
 
 class GroupedQueryAttention(_ProjectedAttention):

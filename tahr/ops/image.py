@@ -436,19 +436,20 @@ def gaussian_blur(
 
     Args:
         images: image or batch of images.
-        kernel_size: height and width of the window.
-        sigma: standard deviations along height and width, in pixels.
-        data_format: `"channels_last"`, `"channels_first"`, or None for the default.
+        kernel_size: width and height of the window.
+        sigma: standard deviations along width and height, in pixels.
+        data_format: `"channels_last"` or `"channels_first"`; None is `"channels_first"` whatever the default is, as in
+            Keras 3.15, so give it for images whose channels are last.
 
     Raises:
         ValueError: if a size or a deviation is not positive.
 
-    >>> ops.image.gaussian_blur([[[1.0]]], kernel_size=(1, 3))
+    >>> ops.image.gaussian_blur([[[1.0]]], kernel_size=(1, 3), data_format="channels_last")
     [[[0.45186275]]]
     """
     sizes, deviations = _two(kernel_size, "kernel_size"), _two(sigma, "sigma")
     kernels = [gaussian(int(n), float(s)) for n, s in zip(sizes, deviations, strict=True)]
-    return filtered(images, kernels, "same", data_format)
+    return filtered(images, kernels[::-1], "same", data_format or "channels_first")
 
 
 def _sobel_shape(images: Any, data_format: Any = None) -> shapes.Shape:
