@@ -32,6 +32,7 @@ _ROOMS = (
     "saving",
     "tree",
     "utils",
+    "wrappers",
 )
 _NAMES = {
     "DTypePolicy": "dtype_policies",
