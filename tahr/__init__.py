@@ -26,6 +26,7 @@ _ROOMS = (
     "naming",
     "ops",
     "optimizers",
+    "quantizers",
     "preprocessing",
     "random",
     "regularizers",
@@ -48,6 +49,7 @@ _NAMES = {
     "Model": "models",
     "Operation": "symbolic",
     "Optimizer": "optimizers",
+    "Quantizer": "quantizers",
     "Regularizer": "regularizers",
     "RematScope": "rematerialization",
     "Sequential": "models",
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from tahr.naming import name_scope
     from tahr.ops import jvp
     from tahr.optimizers import Optimizer
+    from tahr.quantizers import Quantizer
     from tahr.regularizers import Regularizer
     from tahr.rematerialization import RematScope, remat
     from tahr.symbolic import KerasTensor, Operation

@@ -49,7 +49,7 @@ ORDER = (
     },
     {"ops"},
     {"random", "utils.bounding_boxes"},
-    {"activations", "constraints", "initializers", "regularizers", "dtype_policies", "mixed_precision"},
+    {"activations", "constraints", "initializers", "quantizers", "regularizers", "dtype_policies", "mixed_precision"},
     {"layers", "losses", "metrics", "optimizers"},
     {"models"},
     {"trainer", "callbacks"},
