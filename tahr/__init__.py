@@ -26,13 +26,14 @@ _ROOMS = (
     "naming",
     "ops",
     "optimizers",
-    "quantizers",
     "preprocessing",
+    "quantizers",
     "random",
     "regularizers",
     "saving",
     "tree",
     "utils",
+    "visualization",
     "wrappers",
 )
 _NAMES = {
