@@ -66,7 +66,9 @@ def host_state() -> dict[str, Any]:
     """Return where the generators of the host are: the host stream, NumPy's and Python's."""
     with _host.lock:
         stream = _host.generator.bit_generator.state
-    return {"stream": stream, "numpy": np.random.get_state(legacy=False), "python": python_random.getstate()}
+    version, words, spare = python_random.getstate()
+    python = {"version": version, "words": np.array(words, np.uint32), "spare": spare}
+    return {"stream": stream, "numpy": np.random.get_state(legacy=False), "python": python}
 
 
 def set_host_state(state: dict[str, Any]) -> None:
@@ -74,7 +76,8 @@ def set_host_state(state: dict[str, Any]) -> None:
     with _host.lock:
         _host.generator.bit_generator.state = state["stream"]
     np.random.set_state(state["numpy"])
-    python_random.setstate(state["python"])
+    python = state["python"]
+    python_random.setstate((python["version"], tuple(python["words"].tolist()), python["spare"]))
 
 
 def set_seed(seed: int) -> None:

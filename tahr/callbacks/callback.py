@@ -26,7 +26,7 @@ class Callback:
     Attributes:
         model: the model at work, or None; the callback does not keep it alive.
         params: dict with `"verbose"`, `"epochs"` and `"steps"`.
-        state_names: names of the attributes that `get_state` returns.
+        state_names: names of the attributes that `state_dict` returns.
 
     >>> class Halve(callbacks.Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
@@ -69,23 +69,25 @@ class Callback:
 
     # ---- state --------------------------------------------------------------------------------------------------
 
-    def get_state(self) -> dict[str, Any]:
-        """Return what the callback has learnt so far, as numbers, text, lists and arrays.
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the callback has learnt so far, as numbers, text, lists, dicts and arrays.
 
-        >>> callbacks.EarlyStopping("loss").get_state()["wait"]
+        It is part of every checkpoint that training is resumed from.
+
+        >>> callbacks.EarlyStopping("loss").state_dict()["wait"]
         0
         """
         return {name: _fresh(getattr(self, name)) for name in self.state_names}
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Take up what `get_state` returned; to be called after `on_train_begin`, which forgets.
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` returned; it is called after `on_train_begin`, which forgets.
 
         Raises:
             ValueError: if `state` has other entries than this callback.
         """
         if set(state) != set(self.state_names):
             raise ValueError(
-                f"{type(self).__name__}.set_state: expected the entries {sorted(self.state_names)}; received "
+                f"{type(self).__name__}.load_state_dict: expected the entries {sorted(self.state_names)}; received "
                 f"{sorted(state)}."
             )
         for name, value in state.items():
@@ -103,9 +105,26 @@ class Callback:
         else:
             self._bar.print_line(text)
 
+    # ---- what the trainer asks ----------------------------------------------------------------------------------
+
+    runs_last: ClassVar[bool] = False  # whether its hooks come after those of all others
+
     def listens_to_batches(self, kind: str) -> bool:
         """Return whether hooks for single batches have to be called; `kind` is "train", "test" or "predict"."""
         return overrides(self, BATCH_HOOKS[kind], Callback)
+
+    def follow(self, training: Any) -> None:
+        """Take the `Training` that begins; `leave` has to let go of it."""
+
+    def batches_to_pause(self) -> int | None:
+        """Return after how many batches of training at most `pause` has to be called; None for any number."""
+        return None
+
+    def pause(self) -> None:
+        """Called by the trainer between any two dispatches, which may have many batches."""
+
+    def leave(self) -> None:
+        """Called when training is left, after its end or by an exception."""
 
     # ---- hooks --------------------------------------------------------------------------------------------------
 

@@ -51,6 +51,7 @@ class CallbackList(Callback):
             self._progbar = ProgbarLogger()
             self.callbacks.append(self._progbar)
         self._hooks: dict[str, list[Callable[..., Any]]] = {}
+        self._pausing: list[Callback] = []
         for callback in self.callbacks:
             callback._bar = self._progbar
         if model is not None:
@@ -120,6 +121,33 @@ class CallbackList(Callback):
             if own and overrides(callback, ("on_epoch_end", "on_test_end"), Callback):
                 return
 
+    def follow(self, training: Any) -> None:
+        """Hand the training that begins to those who save it."""
+        for callback in self.callbacks:
+            callback.follow(training)
+        self._pausing = [c for c in self.callbacks if overrides(c, ("pause", "batches_to_pause"), Callback)]
+
+    @property
+    def saves_training(self) -> bool:
+        """Whether a callback may save between any two dispatches."""
+        return bool(self._pausing)
+
+    def batches_to_pause(self) -> int | None:
+        """Return after how many batches at most a callback wants to be asked."""
+        found = [count for callback in self._pausing if (count := callback.batches_to_pause()) is not None]
+        return min(found, default=None)
+
+    def pause(self) -> None:
+        """Let those act who act between dispatches."""
+        for callback in self._pausing:
+            callback.pause()
+
+    def leave(self) -> None:
+        """Let all put away what they hold."""
+        self._pausing = []
+        for callback in self.callbacks:
+            callback.leave()
+
     def due(self) -> bool:
         """Return whether the progress bar would be redrawn now, so that logs are fetched only then."""
         return self._progbar is not None and self._progbar.due()
@@ -137,7 +165,8 @@ class CallbackList(Callback):
         if found is None:
             older = name.replace("_train_", "_")  # on_train_batch_end calls on_batch_end
             wanted = (name, older) if older in HOOKS else (name,)
-            found = [getattr(c, name) for c in self.callbacks if overrides(c, wanted, Callback)]
+            ordered = sorted(self.callbacks, key=lambda callback: callback.runs_last)
+            found = [getattr(c, name) for c in ordered if overrides(c, wanted, Callback)]
             self._hooks[name] = found
         return found
 

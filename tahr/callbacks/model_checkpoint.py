@@ -65,7 +65,7 @@ class ModelCheckpoint(MonitorCallback):
     >>> folder.cleanup()
     """
 
-    state_names: ClassVar[tuple[str, ...]] = ("best",)
+    state_names: ClassVar[tuple[str, ...]] = ("batches_counted", "best")
 
     def __init__(
         self,
@@ -91,6 +91,16 @@ class ModelCheckpoint(MonitorCallback):
                 f"{type(self).__name__}: expected a filepath that ends in {' or '.join(endings)} with "
                 f"save_weights_only={save_weights_only}; received {self.filepath!r}."
             )
+
+    @property
+    def batches_counted(self) -> list[Any] | None:
+        """With a number as `save_freq`: batches since the last file, and the last one's number in its epoch."""
+        return None if self._counter is None else [self._counter.count, self._counter.last]
+
+    @batches_counted.setter
+    def batches_counted(self, value: list[Any] | None) -> None:
+        if self._counter is not None and value is not None:
+            self._counter.count, self._counter.last = value
 
     def listens_to_batches(self, kind: str) -> bool:
         """Return whether it saves after a number of batches."""

@@ -1,6 +1,6 @@
 """`SwapEMAWeights`: evaluation with the moving averages of the weights."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from tahr import ops
 from tahr.callbacks.callback import Callback, Logs
@@ -25,6 +25,8 @@ class SwapEMAWeights(Callback):
     >>> data = np.ones((4, 1)), np.zeros((4, 1))
     >>> history = model.fit(*data, validation_data=data, verbose=0, callbacks=[callbacks.SwapEMAWeights()])
     """
+
+    state_names: ClassVar[tuple[str, ...]] = ("_own",)  # the model's own weights while it has the averages
 
     def __init__(self, swap_on_epoch: bool = False) -> None:
         super().__init__()

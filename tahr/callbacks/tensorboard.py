@@ -6,7 +6,7 @@ import struct
 import time
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -85,6 +85,8 @@ class TensorBoard(Callback):
         self._step = 0
         self._clock = (0.0, 0)
         self._batch_clock = 0.0
+
+    state_names: ClassVar[tuple[str, ...]] = ("_step",)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_writers": {}}

@@ -156,6 +156,8 @@ class Model(Layer):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: Any = 1,
+        resume: Any = None,
+        save_every: str | int | None = None,
     ) -> Any:
         """Train for a number of epochs and return the `History` callback with every epoch's metrics.
 
@@ -176,9 +178,25 @@ class Model(Layer):
             validation_steps: steps of validation.
             validation_batch_size: rows a step of validation.
             validation_freq: validate every so many epochs, or the list of epochs to validate in.
+            resume: folder where training is saved after every epoch, and when SIGTERM ends the process; if it holds
+                the state of a training that was cut off, or is over, that is gone on with, to the last bit the same on
+                a CPU. See `BackupAndRestore` with two files kept.
+            save_every: with `resume`, also save after so many batches, or after a time such as "10min".
 
         Raises:
             ValueError: if the model is not compiled or the data do not fit it; nothing has changed then.
+
+        >>> import tempfile
+        >>> folder = tempfile.TemporaryDirectory()
+        >>> def train(epochs):
+        ...     keras.utils.set_random_seed(1)
+        ...     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        ...     model.compile("adam", "mse")
+        ...     return model.fit(np.ones((4, 1)), np.ones((4, 1)), epochs=epochs, verbose=0, resume=folder.name)
+        >>> first, both = train(epochs=1), train(epochs=2)
+        >>> both.epoch, both.history["loss"][:1] == first.history["loss"]
+        ([0, 1], True)
+        >>> folder.cleanup()
         """
         from tahr.trainer.fit import fit
 
@@ -186,7 +204,8 @@ class Model(Layer):
                    validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
                    class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
                    steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
-                   validation_batch_size=validation_batch_size, validation_freq=validation_freq)  # fmt: skip
+                   validation_batch_size=validation_batch_size, validation_freq=validation_freq,
+                   resume=resume, save_every=save_every)  # fmt: skip
 
     def evaluate(
         self,

@@ -3,9 +3,10 @@
 from typing import Any
 
 from tahr import backends, config, tree
-from tahr.callbacks import CallbackList
+from tahr.callbacks import BackupAndRestore, CallbackList
 from tahr.random import host_seed
 from tahr.trainer.prepare import prepare, require_compiled
+from tahr.trainer.resume import Training
 from tahr.trainer.session import Session, to_numbers
 from tahr.trainer.sources import Chunk, Source
 from tahr.trainer.sources.make import make_source, split_validation, weigh_classes
@@ -32,6 +33,8 @@ def fit(
     validation_steps: int | None,
     validation_batch_size: int | None,
     validation_freq: Any,
+    resume: Any,
+    save_every: Any,
 ) -> Any:
     """Train, see `Model.fit`."""
     require_compiled(model, "fit")
@@ -45,28 +48,50 @@ def fit(
     if validation is not None:
         prepare(model, validation, validation.first_batch(), training=False)
     epochs = min(epochs, config.max_epochs() or epochs)
-    listeners = _listeners(callbacks, model, verbose, epochs, source.steps)
+    listeners = _listeners(_with_backup(callbacks, resume, save_every), model, verbose, epochs, source.steps)
     _check_monitors(model, session, listeners, validation is not None)
     session.settle()
     model.stop_training = False
-    listeners.on_train_begin()
-    logs: dict[str, Any] = {}
+    training = Training(model, listeners.callbacks, session, source, validation)
+    listeners.follow(training)
     try:
+        listeners.on_train_begin()
         for epoch in range(listeners.first_epoch(initial_epoch), epochs):
-            listeners.on_epoch_begin(epoch)
-            logs = _run_epoch(model, session, source, epoch, listeners)
-            if validation is not None and _is_due(validation_freq, epoch):
-                found = _run_evaluation(model, session, validation, epoch, listeners)
-                logs.update({f"val_{name}": value for name, value in found.items()})
-            listeners.on_epoch_end(epoch, logs)
-            if model.stop_training:
+            if model.stop_training and not training.step:
                 break
+            training.begin_epoch(epoch)
+            listeners.on_epoch_begin(epoch)
+            logs = _run_epoch(model, session, source, training, listeners)
+            if validation is not None and _is_due(validation_freq, epoch):
+                found = _run_validation(model, session, validation, training, listeners, logs)
+                logs.update({f"val_{name}": value for name, value in found.items()})
+            training.end_epoch(logs)
+            listeners.on_epoch_end(epoch, logs)
+            training.logs = logs
         if getattr(model.optimizer, "use_ema", False) or hasattr(model.optimizer, "inner_optimizer"):
             model.optimizer.finalize_variable_values(model.trainable_weights)
+        source.close()
+        listeners.on_train_end(training.logs or {})
     finally:
         source.close()
-    listeners.on_train_end(logs)
+        listeners.leave()
     return model.history
+
+
+def _with_backup(callbacks: Any, resume: Any, save_every: Any) -> Any:
+    """Return the callbacks and one that saves and restores in the folder `resume`, if that is given."""
+    if resume is None:
+        if save_every is not None:
+            raise ValueError("fit: save_every says how often training is saved; say where, too: resume='folder'.")
+        return callbacks
+    given = callbacks if isinstance(callbacks, CallbackList) else CallbackList(callbacks)
+    if any(isinstance(callback, BackupAndRestore) for callback in given.callbacks):
+        raise ValueError("fit: expected resume='folder' or a BackupAndRestore callback; received both.")
+    backup = BackupAndRestore(resume, save_every or "epoch", double_checkpoint=True, delete_checkpoint=False)
+    if given is callbacks:
+        given.append(backup)
+        return given
+    return [*given.callbacks, backup]
 
 
 def _require_training(model: Any) -> None:
@@ -116,39 +141,57 @@ def _is_due(frequency: Any, epoch: int) -> bool:
     raise ValueError(f"validation_freq: expected a whole number or a list of epochs; received {frequency!r}.")
 
 
-def _run_epoch(model: Any, session: Session, source: Source, epoch: int, listeners: CallbackList) -> dict[str, Any]:
-    """Go through the data once and return the metrics of the epoch."""
-    session.reset_metrics()
-    feed = source.feed(epoch)
+def _run_epoch(
+    model: Any, session: Session, source: Source, training: Training, listeners: CallbackList
+) -> dict[str, Any]:
+    """Go through the data once, or through what is left of them, and return the metrics of the epoch."""
+    step, latest = training.step, training.logs
+    if step == 0:
+        session.reset_metrics()
+    feed = source.feed(training.epoch, step)
     one_by_one = listeners.wants_batches
-    step, latest = 0, None
     try:
-        while True:
+        while not (step and model.stop_training):
             if one_by_one:
                 listeners.on_train_batch_begin(step)
-            chunk = feed.take(1 if one_by_one else session.pace.steps())
+            count = 1 if one_by_one else session.pace.steps()
+            chunk = feed.take(min(count, listeners.batches_to_pause() or count))
             if chunk is None:
                 break
             latest = session.dispatch("train", chunk)
             step += chunk.batches
+            training.advance(step)
             if one_by_one:
                 listeners.on_train_batch_end(step - 1, _logs(session, latest))
             listeners.on_progress(step, None if not listeners.due() else _logs(session, latest))
-            if model.stop_training:
-                break
+            if listeners.saves_training:
+                training.logs = latest
+                listeners.pause()
     finally:
         feed.close()
     source.epoch_end()
     if step == 0:
         raise ValueError(
-            f"Epoch {epoch + 1}: the data gave no batch. A generator is used up after one pass; give steps_per_epoch, "
-            "or pass arrays or a PyDataset."
+            f"Epoch {training.epoch + 1}: the data gave no batch. A generator is used up after one pass; give "
+            "steps_per_epoch, or pass arrays or a PyDataset."
         )
     return _logs(session, latest)
 
 
 def _logs(session: Session, latest: Any) -> dict[str, Any]:
     return session.results() if latest is None else to_numbers(latest, session.engine)
+
+
+def _run_validation(
+    model: Any, session: Session, source: Source, training: Training, listeners: CallbackList, logs: dict[str, Any]
+) -> dict[str, Any]:
+    """Measure in the middle of `fit`; what is saved meanwhile is the end of the epoch's steps, which had `logs`."""
+    if not listeners.saves_training:
+        return _run_evaluation(model, session, source, training.epoch, listeners)
+    training.begin_evaluation(logs if session.own_logs["train"] else None)
+    found = _run_evaluation(model, session, source, training.epoch, listeners)
+    training.end_evaluation()
+    return found
 
 
 def _run_evaluation(
@@ -170,6 +213,7 @@ def _run_evaluation(
             step += chunk.batches
             if one_by_one:
                 listeners.on_test_batch_end(step - 1, _logs(session, latest))
+            listeners.pause()
     finally:
         feed.close()
     if step == 0:

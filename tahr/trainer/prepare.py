@@ -12,7 +12,7 @@ from tahr.trainer.sources import Source
 from tahr.trainer.step import unpack
 from tahr.variables import StatelessScope
 
-__all__ = ["prepare", "require_compiled"]
+__all__ = ["prepare", "rehearse", "require_compiled"]
 
 
 def require_compiled(model: Any, method: str) -> None:
@@ -55,7 +55,7 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
             if cls.call is not Model.call:
                 with contextlib.suppress(Exception):  # a step may use the model in its own way; it will say what fails
                     build(model, x)
-            _rehearse(model, batch, training)
+            rehearse(model, batch, training)
     return session_of(model)
 
 
@@ -90,8 +90,8 @@ def _symbols(data: Any) -> Any:
     return tree.map_structure(symbol, data)
 
 
-def _rehearse(model: Any, batch: Any, training: bool) -> None:
-    """Run a custom step once on a batch and drop what it changes, so that all it makes exists."""
+def rehearse(model: Any, batch: Any, training: bool) -> None:
+    """Run a step once on a batch and drop what it changes, so that all it makes exists."""
     from tahr import backends
 
     engine = backends.current()

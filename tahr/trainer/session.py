@@ -69,6 +69,9 @@ class Session:
         for name, variables in parts.items():
             groups[name] = [v for v in variables if id(v) not in known]
             known.update({id(v): v for v in variables})
+        self._take(groups)
+
+    def _take(self, groups: dict[str, list[Variable]]) -> None:
         self.groups = groups
         self.of = {
             "train": [*groups["model"], *groups["metrics"], *groups["optimizer"]],
@@ -158,13 +161,12 @@ class Session:
         return logs
 
     def _adopt(self, variables: list[Variable]) -> None:
-        self.groups["model"] = [*self.groups["model"], *variables]
-        groups = self.groups
-        self.of["train"] = [*groups["model"], *groups["metrics"], *groups["optimizer"]]
-        self.of["test"] = [*groups["model"], *groups["metrics"]]
-        self.of["predict"] = groups["model"]
-        self._functions.clear()
-        self._structure.clear()
+        """Take in variables that were made while a step was traced; some belong to nothing that the model knows."""
+        self.collect(self.model)
+        known = {id(v) for v in self.of["train"]}
+        strangers = [v for v in variables if id(v) not in known]
+        if strangers:
+            self._take({**self.groups, "model": [*self.groups["model"], *strangers]})
 
     def results(self) -> dict[str, float]:
         """Return the values of the metrics as numbers."""

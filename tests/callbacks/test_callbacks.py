@@ -481,15 +481,15 @@ def test_callbacks_can_be_copied(copied: Any) -> None:
 )
 def test_state_goes_from_one_to_another(callback: Any) -> None:
     epochs(callback, [3, 1, 2])
-    state = callback.get_state()
+    state = callback.state_dict()
     other = copy.deepcopy(callback)
     other.on_train_begin()
-    other.set_state(state)
-    assert other.get_state() == state
+    other.load_state_dict(state)
+    assert other.state_dict() == state
     other.on_epoch_end(3, {"loss": 0.5, "learning_rate": 1.0}) if isinstance(other, callbacks.History) else None
-    assert callback.get_state() == state, "a state is no window into the callback"
+    assert callback.state_dict() == state, "a state is no window into the callback"
     with pytest.raises(ValueError, match="expected the entries"):
-        other.set_state({"nothing": 1})
+        other.load_state_dict({"nothing": 1})
 
 
 @pytest.mark.parametrize("name", ["CallbackList", "Callback"])

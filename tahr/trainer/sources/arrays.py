@@ -73,7 +73,7 @@ class ArraySource(Source):
         self.size = sum(int(np.prod(leaf.shape)) * getattr(leaf.dtype, "itemsize", 4) for leaf in leaves)
         self.resident = self.size <= RESIDENT_BYTES
         self._on_device: Any = None
-        self._continued: Feed | None = None
+        self._continued: _Endless | None = None
 
     def host_arrays(self) -> Any:
         engine = backends.current()
@@ -90,32 +90,43 @@ class ArraySource(Source):
             return None
         return host_generator(self.seed * 2**32 + epoch + 1).permutation(np.arange(self.rows, dtype=np.int32))
 
-    def feed(self, epoch: int) -> Feed:
+    def feed(self, epoch: int, start: int = 0) -> Feed:
         if self.asked is None:
-            return self._one_pass(epoch)
+            return self._one_pass(epoch, start)
         if self._continued is None:
             self._continued = _Endless(self)
-        self._continued.left = self.asked  # type: ignore[attr-defined]
+        self._continued.left = self.asked - start
         return self._continued
 
-    def _one_pass(self, epoch: int) -> Feed:
+    def plan(self) -> dict[str, Any]:
+        return {"rows": self.rows, "batch_size": self.batch_size, "steps": self.asked, "shuffle": self.shuffle}
+
+    def state_dict(self) -> dict[str, Any]:
+        given = self._continued.given if self._continued is not None else 0
+        return {**super().state_dict(), "seed": self.seed, "given": given}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.seed = state["seed"]
+        self._continued = _Endless(self, state["given"]) if state["given"] else None
+
+    def _one_pass(self, epoch: int, start: int = 0) -> Feed:
         if not self.resident:
             from tahr.trainer.sources.stream import StreamFeed
 
-            return StreamFeed(self._host_batches(epoch))
+            return StreamFeed(self._host_batches(epoch, start))
         if self._on_device is None:
             engine = backends.current()
             self._on_device = tree.map_structure(lambda a: None if a is None else engine.tensor(a), self.data)
         order = self.order(epoch)
         if order is None or self.size > SHUFFLED_BYTES:
-            return _RowFeed(self, self._on_device, order)
+            return _RowFeed(self, self._on_device, order, start)
         engine = backends.current()  # one gather an epoch is faster than one a batch
-        return _RowFeed(self, engine.reorder(self._on_device, engine.tensor(order)), None)
+        return _RowFeed(self, engine.reorder(self._on_device, engine.tensor(order)), None, start)
 
-    def _host_batches(self, epoch: int) -> Iterator[Any]:
+    def _host_batches(self, epoch: int, start: int = 0) -> Iterator[Any]:
         order = self.order(epoch)
-        for start in range(0, self.rows, self.batch_size):
-            part = slice(start, start + self.batch_size)
+        for row in range(start * self.batch_size, self.rows, self.batch_size):
+            part = slice(row, row + self.batch_size)
             picked = part if order is None else np.sort(order[part])  # sorted: reads of files stay in order
             yield tree.map_structure(lambda a: None if a is None else a[picked], self.data)  # noqa: B023
 
@@ -126,11 +137,11 @@ class ArraySource(Source):
 class _RowFeed(Feed):
     """Chunks of device-resident rows: as many batches as asked for in one, the last short one by itself."""
 
-    def __init__(self, source: ArraySource, data: Any, order: np.ndarray | None):
+    def __init__(self, source: ArraySource, data: Any, order: np.ndarray | None, start: int):
         self.data, self.size = data, source.batch_size
         self.order = None if order is None else backends.current().tensor(order)
         self.full, self.rest = divmod(source.rows, self.size)
-        self.position = 0
+        self.position = start
 
     def take(self, count: int) -> Chunk | None:
         arrays = {"data": self.data, "order": self.order}
@@ -159,9 +170,10 @@ class _Endless(Feed):
 
     left = 0
 
-    def __init__(self, source: ArraySource):
-        self.source, self.passes = source, 0
-        self.inner = source._one_pass(0)
+    def __init__(self, source: ArraySource, given: int = 0):
+        self.source, self.given = source, given
+        self.passes, start = divmod(given, -(-source.rows // source.batch_size))
+        self.inner = source._one_pass(self.passes, start)
 
     def take(self, count: int) -> Chunk | None:
         if self.left <= 0:
@@ -171,5 +183,7 @@ class _Endless(Feed):
             self.passes += 1
             self.inner = self.source._one_pass(self.passes)
             chunk = self.inner.take(min(count, self.left))
-        self.left -= chunk.batches if chunk is not None else 0
+        if chunk is not None:
+            self.left -= chunk.batches
+            self.given += chunk.batches
         return chunk

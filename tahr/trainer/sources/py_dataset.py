@@ -25,6 +25,9 @@ class PyDataset:
         use_multiprocessing: whether workers are processes rather than threads.
         max_queue_size: how many batches are kept ready.
 
+    One that changes between epochs may define `state_dict()` and `load_state_dict(state)`, of numbers, text and arrays,
+    so that a training that goes on after a stop goes on with the same data.
+
     >>> class Squares(keras.utils.PyDataset):
     ...     def __len__(self):
     ...         return 2
@@ -116,9 +119,9 @@ class DatasetSource(Source):
         else:
             yield from range(self.length)
 
-    def _run(self, epoch: int) -> Iterator[Any]:
+    def _run(self, epoch: int, start: int = 0) -> Iterator[Any]:
         workers = getattr(self.dataset, "workers", 1)
-        indices = self._indices(epoch)
+        indices = itertools.islice(self._indices(epoch), start, None)
         if workers <= 1:
             for index in indices:
                 yield self._standard(_item(self.dataset, index), index)
@@ -139,19 +142,39 @@ class DatasetSource(Source):
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
-    def feed(self, epoch: int) -> Feed:
+    def feed(self, epoch: int, start: int = 0) -> Feed:
         if hasattr(self.dataset, "set_epoch"):
             self.dataset.set_epoch(epoch)
-        if hasattr(self.dataset, "on_epoch_begin"):
+        begun = start > 0 and hasattr(self.dataset, "load_state_dict")  # its state is that of after the beginning
+        if hasattr(self.dataset, "on_epoch_begin") and not begun:
             self.dataset.on_epoch_begin()
-        ahead = min(getattr(self.dataset, "max_queue_size", 10), 10)
         if self.limit is None:
-            return StreamFeed(self._run(epoch), ahead)
+            return StreamFeed(self._run(epoch, start), self._ahead)
         if self._feed is None or self._feed.reader.over:
-            self._feed = StreamFeed(self._run(self._pass), ahead)
+            self._feed = StreamFeed(self._run(self._pass), self._ahead)
             self._pass += 1
-        self._feed.left = self.limit
+        self._feed.left = self.limit - start
         return self._feed
+
+    @property
+    def _ahead(self) -> int:
+        return min(getattr(self.dataset, "max_queue_size", 10), 10)
+
+    def plan(self) -> dict[str, Any]:
+        return {"batches": self.length, "steps": self.limit, "shuffle": self.shuffle}
+
+    def state_dict(self) -> dict[str, Any]:
+        feed = self._feed
+        given = 0 if feed is None or feed.reader.over else feed.given
+        own = self.dataset.state_dict() if hasattr(self.dataset, "state_dict") else None
+        return {**super().state_dict(), "seed": self.seed, "pass": self._pass, "given": given, "dataset": own}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.seed, self._pass, given = state["seed"], state["pass"], state["given"]
+        if state["dataset"] is not None:
+            self.dataset.load_state_dict(state["dataset"])
+        if given:
+            self._feed = StreamFeed(self._run(self._pass - 1, given), self._ahead, given=given)
 
     def close(self) -> None:
         if self._feed is not None:

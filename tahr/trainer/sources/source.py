@@ -51,13 +51,36 @@ class Source:
 
     steps: int | None = None
 
-    def feed(self, epoch: int) -> Feed:
-        """Return the chunks of an epoch; the order depends on the seed and the epoch alone."""
+    def feed(self, epoch: int, start: int = 0) -> Feed:
+        """Return the chunks of an epoch after its first `start` batches; the order depends on seed and epoch alone."""
         raise NotImplementedError
 
     def first_batch(self) -> Any:
         """Return a batch on the host, `(x, y, sample_weight)` as far as there are, without using it up."""
         raise NotImplementedError
+
+    def plan(self) -> dict[str, Any]:
+        """Return what a place in the middle of the data depends on, by names for people."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where it is between two batches, as numbers and text."""
+        return {"plan": self.plan()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to the place that `state_dict` told, in data that are the same."""
+
+    def check_state(self, state: dict[str, Any], middle: bool, where: str) -> None:
+        """Refuse the state of other data; `middle` says whether it is from the middle of an epoch.
+
+        Raises:
+            ValueError: if batches would be left out, or come twice.
+        """
+        if (middle or state.get("given")) and state["plan"] != self.plan():
+            raise ValueError(
+                f"{where}: was written within data of {_listed(state['plan'])}; here are data of "
+                f"{_listed(self.plan())}. Pass the same data, or remove the folder to train from the start."
+            )
 
     def epoch_end(self) -> None:
         """Note that an epoch is over."""
@@ -72,3 +95,7 @@ class Source:
     def batches(self) -> Iterator[Any]:
         """Yield the batches of one epoch on the host, in order."""
         raise NotImplementedError
+
+
+def _listed(plan: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in plan.items())

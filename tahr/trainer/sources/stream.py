@@ -1,5 +1,6 @@
 """Batches that come one after the other: from generators, datasets and data too large for the device."""
 
+import itertools
 import queue
 import threading
 import weakref
@@ -23,10 +24,14 @@ class StreamFeed(Feed):
     """Chunks of batches that a thread reads ahead.
 
     Several batches of one shape are stacked into one transfer when the loop asks for several.
+
+    Attributes:
+        given: number of batches given out, and of those before the first one of `batches`.
     """
 
-    def __init__(self, batches: Iterator[Any], ahead: int = 4, limit: int | None = None):
+    def __init__(self, batches: Iterator[Any], ahead: int = 4, limit: int | None = None, given: int = 0):
         self.reader = _Reader(batches, ahead)
+        self.given = given
         self.pending: Any = None
         self.left = limit if limit is not None else -1
         weakref.finalize(self, self.reader.stop)
@@ -48,6 +53,7 @@ class StreamFeed(Feed):
                 break
             found.append(batch)
         self.left -= len(found) if self.left > 0 else 0
+        self.given += len(found)
         return _chunk(found, width)
 
     def _next(self) -> Any:
@@ -196,13 +202,25 @@ class IterableSource(Source):
             yield self._looked_at.pop()
         yield from iterator
 
-    def feed(self, epoch: int) -> Feed:
+    def feed(self, epoch: int, start: int = 0) -> Feed:
         if self.limit is None:
-            return StreamFeed(self.batches())
+            return StreamFeed(itertools.islice(self.batches(), start, None))
         if self._feed is None or self._feed.reader.over:
             self._feed = StreamFeed(self.batches())
-        self._feed.left = self.limit
+        self._feed.left = self.limit - start
         return self._feed
+
+    def plan(self) -> dict[str, Any]:
+        return {"kind": type(self.given).__name__, "steps": self.limit}
+
+    def state_dict(self) -> dict[str, Any]:
+        feed = self._feed
+        return {**super().state_dict(), "given": 0 if feed is None or feed.reader.over else feed.given}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        given = state["given"]
+        if given:  # the batches are made and dropped, since nothing else leads to those after them
+            self._feed = StreamFeed(itertools.islice(self.batches(), given, None), given=given)
 
     def close(self) -> None:
         if self._feed is not None:

@@ -1,0 +1,125 @@
+"""Nested data with arrays as one file: a zip of `state.json` and an `.npy` member for each array."""
+
+import json
+import zipfile
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from tahr.saving.archive import MADE, Archive, write_member
+from tahr.saving.atomic import replacing
+from tahr.saving.errors import UnreadableFileError
+
+__all__ = ["read_checkpoint", "write_checkpoint"]
+
+FORMAT = 1
+PLAIN = (bool, int, float, str, type(None))
+
+
+def write_checkpoint(path: Path, state: Any) -> None:
+    """Write nested dicts, lists and tuples of numbers, text, None and arrays; an existing file is replaced as a whole.
+
+    Raises:
+        TypeError: if there is something else inside; it says where.
+
+    >>> import pathlib, tempfile
+    >>> from tahr.saving.checkpoint import read_checkpoint, write_checkpoint
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "state.ckpt")
+    ...     write_checkpoint(path, {"step": 3, "values": [np.ones(2), None]})
+    ...     read_checkpoint(path)
+    {'step': 3, 'values': [array([1., 1.]), None]}
+    """
+    arrays: list[np.ndarray] = []
+    text = json.dumps({"format": FORMAT, "state": _encode(state, arrays, "")})
+    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+        for i, array in enumerate(arrays):
+            info = zipfile.ZipInfo(f"arrays/{i}.npy", MADE)
+            with archive.open(info, "w", force_zip64=array.nbytes > 1 << 30) as target:
+                np.lib.format.write_array(target, _plain(array), allow_pickle=False)
+        write_member(archive, "state.json", text)
+
+
+def read_checkpoint(path: Path) -> Any:
+    """Return what `write_checkpoint` wrote.
+
+    Raises:
+        UnreadableFileError: if the file is missing, damaged, cut off or of another kind.
+    """
+    with Archive(path) as archive:
+        try:
+            content = json.loads(archive.text("state.json"))
+            if content["format"] != FORMAT:
+                raise ValueError(f"it has format {content['format']!r}; this version reads format {FORMAT}")
+            return _decode(content["state"], archive)
+        except UnreadableFileError:
+            raise
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
+            raise UnreadableFileError(f"{path}: not a readable checkpoint ({error}).") from error
+
+
+def _encode(value: Any, arrays: list[np.ndarray], where: str) -> Any:
+    """Return a value as JSON knows it; arrays go into the list, and what is no plain list or dict is marked."""
+    if isinstance(value, np.generic):
+        value = value.item() if isinstance(value, (np.bool_, np.integer, np.float64)) else np.asarray(value)
+    if type(value) in PLAIN:
+        return value
+    if isinstance(value, list):
+        return [_encode(v, arrays, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, tuple):
+        return {"kind": "tuple", "items": _encode(list(value), arrays, where)}
+    if isinstance(value, dict):
+        pairs = [[_encode(k, arrays, where), _encode(v, arrays, f"{where}[{k!r}]")] for k, v in value.items()]
+        return {"kind": "dict", "items": pairs}
+    array = _array(value)
+    if array is None:
+        raise TypeError(
+            f"A checkpoint holds numbers, text, None, arrays, and lists, tuples and dicts of these; state{where} is "
+            f"{value!r:.80} of type {type(value).__name__}."
+        )
+    arrays.append(array)
+    return {"kind": "array", "index": len(arrays) - 1, "dtype": array.dtype.name}
+
+
+def _array(value: Any) -> np.ndarray | None:
+    from tahr import backends
+
+    engine = backends.current()
+    value = getattr(value, "handle", value)
+    if engine.is_tensor(value):
+        value = engine.to_numpy(value)
+    known = isinstance(value, np.ndarray) and value.dtype.kind != "O" and value.dtype.names is None
+    return value if known else None
+
+
+def _plain(array: np.ndarray) -> np.ndarray:
+    """Return an array of a type that NumPy itself has: the bits of bfloat16 and its like as whole numbers."""
+    array = np.asarray(array, order="C")
+    return array.view(f"u{array.dtype.itemsize}") if array.dtype.kind == "V" else array
+
+
+def _decode(value: Any, archive: Archive) -> Any:
+    if isinstance(value, list):
+        return [_decode(v, archive) for v in value]
+    if not isinstance(value, dict):
+        return value
+    if value["kind"] == "tuple":
+        return tuple(_decode(value["items"], archive))
+    if value["kind"] == "dict":
+        return {_decode(k, archive): _decode(v, archive) for k, v in value["items"]}
+    return _read_array(archive, int(value["index"]), value["dtype"])
+
+
+def _read_array(archive: Archive, index: int, dtype: str) -> np.ndarray:
+    file: IO[bytes]
+    with archive.open(f"arrays/{index}.npy") as file:  # which compares its checksum
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    if array.dtype.name == dtype or array.dtype.kind in "SU":
+        return array
+    import ml_dtypes
+
+    kind = getattr(ml_dtypes, dtype, None)
+    if not isinstance(kind, type):
+        raise ValueError(f"array {index} has the unknown type {dtype!r}")
+    return array.view(kind)
