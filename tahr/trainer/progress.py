@@ -67,7 +67,7 @@ class Progress:
         self._warm: tuple[float, int] | None = None
         self._moving = self.verbose == 1 and _is_interactive(self.stream)
         self._interval = {0: float("inf"), 1: interval if self._moving else LINE_SECONDS, 2: float("inf")}[self.verbose]
-        self._next = self._start if self._moving else self._start + self._interval
+        self._next = self._start + self._interval  # what is over sooner is drawn once, at its end
 
     @property
     def stream(self) -> TextIO:

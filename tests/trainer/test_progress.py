@@ -172,7 +172,7 @@ def test_bytes(clock: Clock) -> None:
 def test_terminal_without_unicode(clock: Clock) -> None:
     stream = Terminal()
     stream.encoding = "ascii"
-    bar = Progress(4, stream=stream)
+    bar = Progress(4, stream=stream, interval=0)
     bar.update(2)
     assert "==========" in stream.getvalue() and stream.getvalue().isascii()
 
@@ -190,7 +190,7 @@ def test_dumb_terminal_gets_plain_lines(clock: Clock, monkeypatch: pytest.Monkey
 
 
 def test_close_ends_an_open_line_once(clock: Clock) -> None:
-    bar = Progress(4, stream=(stream := Terminal()))
+    bar = Progress(4, stream=(stream := Terminal()), interval=0)
     bar.update(1)
     bar.close()
     bar.close()
