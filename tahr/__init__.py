@@ -19,6 +19,7 @@ _ROOMS = (
     "dtype_policies",
     "initializers",
     "layers",
+    "legacy",
     "losses",
     "metrics",
     "mixed_precision",

@@ -88,7 +88,7 @@ def print_summary(
 def _rows(model: Any, connected: bool, show_trainable: bool, expand: bool, depth: int) -> Iterator[_Row]:
     sources = _connections(model) if connected and isinstance(model, Functional) else {}
     for part in model.operations if isinstance(model, Functional) else model.layers:
-        label = f"{part.name} ({type(part).__name__ if isinstance(part, Layer) else _class_of(part)})"
+        label = f"{part.name} ({type(part).__name__ if isinstance(part, Layer) else class_of(part)})"
         cells = ["   " * depth + "└ " * bool(depth) + label, _output_shape(part), _count(part)]
         if connected:
             cells.append(sources.get(id(part), "-") or "-")
@@ -99,7 +99,7 @@ def _rows(model: Any, connected: bool, show_trainable: bool, expand: bool, depth
             yield from _rows(part, connected, show_trainable, expand, depth + 1)
 
 
-def _class_of(operation: Any) -> str:
+def class_of(operation: Any) -> str:
     op = getattr(operation, "op", None)
     return type(operation).__name__ if op is None else "".join(p[:1].upper() + p[1:] for p in op.name.split("_"))
 

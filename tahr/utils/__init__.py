@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 # name -> the module that has it, with `:name` added where it is called otherwise there, or `:` if it is the module
 _NAMES = {
+    "Config": "tahr.utils.experiment",
     "CustomObjectScope": "tahr.saving",
     "FeatureSpace": "tahr.utils.feature_space",
     "Progbar": "tahr.utils.progbar",
@@ -22,14 +23,18 @@ _NAMES = {
     "get_file": "tahr.utils.download",
     "get_registered_name": "tahr.saving",
     "get_registered_object": "tahr.saving",
+    "get_source_inputs": "tahr.utils.model_graph",
     "image_dataset_from_directory": "tahr.utils.image_dataset",
     "img_to_array": "tahr.utils.images",
     "is_interactive_logging_enabled": "tahr.config",
     "is_keras_tensor": "tahr.backend",
+    "legacy": "tahr.legacy.saving:",
     "load_img": "tahr.utils.images",
+    "model_to_dot": "tahr.utils.plotting",
     "normalize": "tahr.utils.numerical",
     "pack_x_y_sample_weight": "tahr.utils.batches",
     "pad_sequences": "tahr.utils.padding",
+    "plot_model": "tahr.utils.plotting",
     "register_keras_serializable": "tahr.saving",
     "save_img": "tahr.utils.images",
     "serialize_keras_object": "tahr.saving",
@@ -62,11 +67,14 @@ if TYPE_CHECKING:
     from tahr.utils.audio_dataset import audio_dataset_from_directory
     from tahr.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
     from tahr.utils.download import get_file
+    from tahr.utils.experiment import Config
     from tahr.utils.feature_space import FeatureSpace
     from tahr.utils.image_dataset import image_dataset_from_directory
     from tahr.utils.images import array_to_img, img_to_array, load_img, save_img
+    from tahr.utils.model_graph import get_source_inputs
     from tahr.utils.numerical import normalize, to_categorical
     from tahr.utils.padding import pad_sequences
+    from tahr.utils.plotting import model_to_dot, plot_model
     from tahr.utils.progbar import Progbar
     from tahr.utils.splitting import split_dataset
     from tahr.utils.text_dataset import text_dataset_from_directory
