@@ -34,6 +34,10 @@ class LowRank(Arithmetic):
     handle = value
 
     @property
+    def path(self) -> str:
+        return self.base.path
+
+    @property
     def shape(self) -> tuple[int, ...]:
         return self.base.shape
 
@@ -64,7 +68,7 @@ class LowRank(Arithmetic):
         """Return rows of the sum, without making the other ones."""
         return ops.take(self.base, ids, axis=0) + ops.matmul(ops.take(self.a, ids, axis=0), self.b) * self.scale
 
-    def merge(self, value: Any) -> None:
+    def assign(self, value: Any) -> None:
         """Take `value` as the frozen weight, with an addition of zero."""
         self.base.assign(value)
         self.b.assign(ops.zeros_like(self.b))

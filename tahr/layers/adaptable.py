@@ -46,7 +46,7 @@ class Adaptable(Layer):
 
     def _adaptation(self) -> Any:
         weight = getattr(self, self.adapted, None)
-        return weight if hasattr(weight, "merge") else None
+        return weight if hasattr(weight, "base") else None
 
     @property
     def trainable(self) -> bool:
@@ -59,28 +59,11 @@ class Adaptable(Layer):
         if (found := self._adaptation()) is not None:
             found.base.trainable = False
 
-    def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Put the values of this layer's own weights into `store`, an adapted one with its addition."""
+    def _stored_variables(self) -> list[Any]:
         found = self._adaptation()
         if found is None:
-            return super().save_own_variables(store)
-        for i, v in enumerate(v for v in self._own_variables() if v is not found.a and v is not found.b):
-            store[str(i)] = (found if v is found.base else v).numpy()
-
-    def load_own_variables(self, store: dict[str, Any]) -> None:
-        """Take the values of this layer's own weights from `store`; an addition to them becomes zero.
-
-        Raises:
-            ValueError: if the number of stored values differs.
-        """
-        found = self._adaptation()
-        if found is None:
-            return super().load_own_variables(store)
-        mine = [v for v in self._own_variables() if v is not found.a and v is not found.b]
-        if len(store.keys()) != len(mine):
-            raise ValueError(f"{self.path}: has {len(mine)} weights; the file holds {len(store.keys())}.")
-        for i, v in enumerate(mine):
-            found.merge(store[str(i)]) if v is found.base else v.assign(store[str(i)])
+            return super()._stored_variables()
+        return [found if v is found.base else v for v in self._own_variables() if v is not found.a and v is not found.b]
 
 
 def product(x: Any, weight: Any) -> Any:

@@ -562,9 +562,13 @@ class Layer(Recorded, Operation):
         for variable, value in zip(mine, weights, strict=True):
             variable.assign(value)
 
+    def _stored_variables(self) -> list[Any]:
+        """Return this layer's own weights as files hold them: variables, or what reads and assigns like one."""
+        return self._own_variables()
+
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Put the values of this layer's own weights into `store` under the keys "0", "1", ..."""
-        for i, v in enumerate(self._own_variables()):
+        for i, v in enumerate(self._stored_variables()):
             store[str(i)] = v.numpy()
 
     def load_own_variables(self, store: dict[str, Any]) -> None:
@@ -573,7 +577,7 @@ class Layer(Recorded, Operation):
         Raises:
             ValueError: if the number of stored values differs.
         """
-        mine = self._own_variables()
+        mine = self._stored_variables()
         if len(store.keys()) != len(mine):
             hint = "" if self.built else " The layer has not been built: its weights do not exist yet."
             raise ValueError(f"{self.path}: has {len(mine)} weights; the file holds {len(store.keys())}.{hint}")

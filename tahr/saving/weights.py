@@ -275,7 +275,7 @@ def _misfit(part: Any, stored: Stored) -> str | None:
     if isinstance(part, Layer):
         if type(part).load_own_variables is not Layer.load_own_variables:
             return None
-        mine = part._own_variables()
+        mine = part._stored_variables()
     else:
         mine = list(getattr(part, "variables", ()))
     if not isinstance(part, Layer) and not stored:

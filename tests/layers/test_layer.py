@@ -168,7 +168,6 @@ ERRORS = [
     (lambda: layers.Dense(2.5), ValueError, "received 2.5"),
     (lambda: layers.Dense(2, activation="rellu"), ValueError, "rellu"),
     (lambda: layers.Dense(2, colour=1), TypeError, "colour"),
-    (lambda: layers.Dense(2, lora_rank=2), NotImplementedError, "not there yet"),
     (lambda: layers.Dense(2, name="a/b"), ValueError, "without '/'"),
     (lambda: layers.Dense(2)(np.ones(3, "float32")), ValueError, "at least 2 dimensions; received 1"),
     (lambda: layers.Dense(2)(keras.Input((None,))), ValueError, "size of axis -1"),

