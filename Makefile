@@ -3,11 +3,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help demo test check bench explain clean
+.PHONY: help demo test exchange check bench explain clean
 
 help:
 	@echo "make demo             train, evaluate, save, reload and predict on real data"
 	@echo "make test             the whole test suite on every backend"
+	@echo "make exchange         files to and from real Keras, in an environment of its own, .bench/"
 	@echo "make check            formatting, lint, types, house rules, fast tests, yardsticks"
 	@echo "make bench [only=NAME] speed against the frameworks themselves and against Keras"
 	@echo "make explain op=NAME  who runs an operation on which backend"
@@ -23,6 +24,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python tests/run_all.py
+
+exchange: $(STAMP)
+	$(BIN)/python -m pytest -q -m exchange tests
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
