@@ -88,10 +88,11 @@ def _with_backup(callbacks: Any, resume: Any, save_every: Any) -> Any:
     if any(isinstance(callback, BackupAndRestore) for callback in given.callbacks):
         raise ValueError("fit: expected resume='folder' or a BackupAndRestore callback; received both.")
     backup = BackupAndRestore(resume, save_every or "epoch", double_checkpoint=True, delete_checkpoint=False)
-    if given is callbacks:
-        given.append(backup)
-        return given
-    return [*given.callbacks, backup]
+    if given is not callbacks:
+        return [*given.callbacks, backup]
+    both = CallbackList([*given.callbacks, backup], model=given.model)  # the user's own list stays as it is
+    both.set_params(given.params)
+    return both
 
 
 def _require_training(model: Any) -> None:

@@ -304,7 +304,7 @@ DATA: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", DATA)
 def test_data_go_on_at_their_place(name: str, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {**DATA[name], "callbacks": [callbacks.TerminateOnNaN()]}  # batch by batch, so one program for all
+    options = DATA[name]
     bench = Bench(monkeypatch, trained)
     (tmp_path / "whole").mkdir()
     bench.set_back()
@@ -518,6 +518,14 @@ def test_a_complete_training_is_not_done_again(trained: Any, tmp_path: Path, mon
 def test_wrong_arguments(given: dict[str, Any], message: str, trained: Any) -> None:
     with pytest.raises(ValueError, match=message):
         trained.fit(X, Y, verbose=0, **given)
+
+
+def test_a_list_of_ones_own_stays_as_it_is(trained: Any, tmp_path: Path) -> None:
+    own = callbacks.CallbackList([Watch()], add_history=True, model=trained, epochs=2, steps=STEPS, verbose=0)
+    for epochs in (1, 2):
+        trained.fit(X, Y, BATCH, epochs, 0, own, resume=tmp_path)
+        assert len(own.callbacks) == 2
+    assert trained.history.epoch == [0, 1]
 
 
 def test_saving_after_some_batches_does_not_make_batches_go_one_by_one(
