@@ -229,6 +229,15 @@ class Own(keras.Model):
         return {"seen": self.seen.result(), "double": 2 * found}
 
 
+def test_metrics_that_make_their_state_with_the_first_batch_begin_anew_each_epoch():
+    x, y = np.ones((8, 2), "float32"), np.arange(8, dtype="float32")[:, None]
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.0), "mse", metrics=["r2_score"])
+    model.fit(x, y, batch_size=4, epochs=3, verbose=0)
+    [count] = [v for metric in model.metrics for v in metric.variables if v.path.endswith("r2_score/count")]
+    np.testing.assert_array_equal(count.numpy(), [8.0])
+
+
 def test_a_train_step_of_ones_own():
     keras.utils.set_random_seed(0)
     model = Own()
