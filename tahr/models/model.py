@@ -10,6 +10,8 @@ from tahr.symbolic import KerasTensor, any_symbolic
 
 __all__ = ["Model"]
 
+_NOT_GIVEN: Any = object()
+
 
 class Model(Layer):
     """Layers grouped into something that can be trained, saved and served.
@@ -257,27 +259,121 @@ class Model(Layer):
 
         return predict_on_batch(self, x)
 
-    def train_step(self, data: Any) -> dict[str, Any]:
+    def train_step(self, state: Any = _NOT_GIVEN, data: Any = _NOT_GIVEN) -> Any:
         """Take one step on a batch: the forward pass, the gradients, the update, the metrics.
 
-        Override it for another algorithm; what is written with `tahr.value_and_grad` and `self.optimizer.apply` runs
-        compiled on every backend.
+        Called with the batch alone, it changes the variables and returns the values of the metrics by name. Called with
+        `(trainable, non_trainable, optimizer, metrics)` variables' values and the batch, it changes nothing, and
+        returns `(logs, state)`.
+
+        Override it in either form, as `train_step(self, data)` or `train_step(self, state, data)`, for another
+        algorithm; what is written with `tahr.value_and_grad` and `self.optimizer.apply` runs compiled on every backend.
         """
-        from tahr.trainer.step import train_step
+        return self._step("train", state, data)
 
-        return train_step(self, data)
+    def test_step(self, state: Any = _NOT_GIVEN, data: Any = _NOT_GIVEN) -> Any:
+        """Update the loss and metrics with a batch and return their values by name.
 
-    def test_step(self, data: Any) -> dict[str, Any]:
-        """Update the loss and metrics with a batch and return their values."""
-        from tahr.trainer.step import test_step
+        Called with `(trainable, non_trainable, metrics)` variables' values and the batch, it changes nothing, and
+        returns `(logs, state)`.
+        """
+        return self._step("test", state, data)
 
-        return test_step(self, data)
+    def predict_step(self, state: Any = _NOT_GIVEN, data: Any = _NOT_GIVEN) -> Any:
+        """Return the outputs for a batch.
 
-    def predict_step(self, data: Any) -> Any:
-        """Return the outputs for a batch."""
-        from tahr.trainer.step import predict_step
+        Called with `(trainable, non_trainable)` variables' values and the batch, it changes nothing, and returns
+        `(outputs, state)`.
+        """
+        return self._step("predict", state, data)
 
-        return predict_step(self, data)
+    def _step(self, kind: str, state: Any, data: Any) -> Any:
+        from tahr.trainer import stateless, step
+
+        if state is not _NOT_GIVEN and data is not _NOT_GIVEN:
+            return stateless.stateless_step(self, kind, state, data)
+        batch = state if data is _NOT_GIVEN else data
+        if batch is _NOT_GIVEN:
+            raise TypeError(f"{kind}_step: expected a batch, or a state and a batch; received nothing.")
+        return getattr(step, f"{kind}_step")(self, batch)
+
+    def train_function(self, iterator: Any) -> dict[str, Any]:
+        """Take one training step on the next batch of an iterator, and return its loss and metrics by name."""
+        from tahr.trainer.step import unpack
+
+        x, y, sample_weight = unpack(next(iterator))
+        return self.train_on_batch(x, y, sample_weight, return_dict=True)
+
+    def test_function(self, iterator: Any) -> dict[str, Any]:
+        """Return the loss and metrics of the next batch of an iterator by name, without training."""
+        from tahr.trainer.step import unpack
+
+        x, y, sample_weight = unpack(next(iterator))
+        return self.test_on_batch(x, y, sample_weight, return_dict=True)
+
+    def predict_function(self, iterator: Any) -> Any:
+        """Return the outputs for the next batch of an iterator as NumPy arrays."""
+        from tahr.trainer.step import unpack
+
+        return self.predict_on_batch(unpack(next(iterator))[0])
+
+    def make_train_function(self, force: bool = False) -> Callable[[Any], dict[str, Any]]:
+        """Return `train_function`; with `force`, what is compiled for it is forgotten, and compiled anew when used."""
+        self._session = None if force else self._session
+        return self.train_function
+
+    def make_test_function(self, force: bool = False) -> Callable[[Any], dict[str, Any]]:
+        """Return `test_function`; with `force`, what is compiled for it is forgotten, and compiled anew when used."""
+        self._session = None if force else self._session
+        return self.test_function
+
+    def make_predict_function(self, force: bool = False) -> Callable[[Any], Any]:
+        """Return `predict_function`; with `force`, what is compiled is forgotten, and compiled anew when used."""
+        self._session = None if force else self._session
+        return self.predict_function
+
+    def jax_state_sync(self) -> None:
+        """Do nothing: the variables hold the state of training after every dispatch, on every backend."""
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, Any]:
+        """Return `(loss, (trainable, non_trainable, metrics))`: `compute_loss` as a function of variables' values."""
+        from tahr.trainer.stateless import stateless_compute_loss
+
+        arguments = {"x": x, "y": y, "y_pred": y_pred, "sample_weight": sample_weight, "training": training}
+        state = trainable_variables, non_trainable_variables, metrics_variables
+        return stateless_compute_loss(self, state, arguments)
+
+    def compute_loss_and_updates(
+        self,
+        trainable_variables: Any,
+        non_trainable_variables: Any,
+        metrics_variables: Any,
+        x: Any,
+        y: Any,
+        sample_weight: Any,
+        training: bool = False,
+        optimizer_variables: Any = None,
+    ) -> tuple[Any, tuple[Any, Any, Any, Any]]:
+        """Return the loss of a batch as a function of variables' values, to be differentiated by the first of them.
+
+        Returns:
+            `(loss, (unscaled_loss, outputs, non_trainable, metrics))`; in training the loss is scaled as the optimizer
+            asks for.
+        """
+        from tahr.trainer.stateless import compute_loss_and_updates
+
+        state = trainable_variables, non_trainable_variables, metrics_variables
+        return compute_loss_and_updates(self, state, x, y, sample_weight, training, optimizer_variables)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

@@ -9,6 +9,7 @@ from tahr import dtypes, tree
 from tahr.symbolic import KerasTensor
 from tahr.trainer.session import Session, session_of
 from tahr.trainer.sources import Source
+from tahr.trainer.stateless import run_step, takes_state
 from tahr.trainer.step import unpack
 from tahr.variables import StatelessScope
 
@@ -54,7 +55,11 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
         if not model.built or model._session is None:
             if cls.call is not Model.call:
                 with contextlib.suppress(Exception):  # a step may use the model in its own way; it will say what fails
-                    build(model, x)
+                    outputs = build(model, x)
+                    if takes_state(model, "train" if training else "test"):  # whose state is counted before it runs
+                        model._compiled.build(_symbols(y), outputs, getattr(model, "output_names", None))
+                        if training and model.optimizer is not None:
+                            model.optimizer.build(model.trainable_variables)
             rehearse(model, batch, training)
     return session_of(model)
 
@@ -97,5 +102,5 @@ def rehearse(model: Any, batch: Any, training: bool) -> None:
     engine = backends.current()
     data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), batch)
     with StatelessScope(collect_losses=True), engine.no_grad():
-        (model.train_step if training else model.test_step)(data)
+        run_step(model, "train" if training else "test", data)
     model.built = True

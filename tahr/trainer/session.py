@@ -12,6 +12,7 @@ from tahr import backends, tree
 from tahr.layers.layer import known_structure
 from tahr.optimizers import Optimizer
 from tahr.trainer.sources import Chunk
+from tahr.trainer.stateless import run_step
 from tahr.trainer.step import quiet
 from tahr.variables import StatelessScope, Variable
 
@@ -113,14 +114,14 @@ class Session:
     # What follows is kept by the session, so it holds the session weakly: no cycle keeps a model's weights alive.
 
     def _step(self, kind: str) -> Callable[[list[Any], Any], tuple[list[Any], Any]]:
-        name, session = f"{kind}_step", weakref.proxy(self)
+        session = weakref.proxy(self)
 
         def step(values: list[Any], batch: Any) -> tuple[list[Any], Any]:
             if session.own_logs[kind]:
-                values, logs = session._scoped(kind, values, lambda model: getattr(model, name)(batch))
+                values, logs = session._scoped(kind, values, lambda model: run_step(model, kind, batch))
                 return values, _scalars(logs, session.engine)
             with quiet():
-                return session._scoped(kind, values, lambda model: getattr(model, name)(batch))[0], None
+                return session._scoped(kind, values, lambda model: run_step(model, kind, batch))[0], None
 
         return step
 
@@ -203,7 +204,7 @@ class Session:
             session, moved = weakref.proxy(self), []
 
             def run(values: list[Any], data: Any) -> Any:
-                new, outputs = session._scoped("predict", values, lambda model: model.predict_step((data,)))
+                new, outputs = session._scoped("predict", values, lambda model: run_step(model, "predict", (data,)))
                 moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
                 return outputs, [new[i] for i in moved]
 

@@ -175,10 +175,12 @@ def _arrows(function: Any, entries: dict[int, list[str]], exits: dict[int, list[
     for node in function._plan:
         into = entries.get(id(node.operation))
         for i, x in enumerate(node.inputs):
-            out = exits.get(id(x.history[0].operation)) if x.history is not None else None
+            if x.history is None:
+                continue
+            source, output = x.history
+            out = exits.get(id(source.operation))
             if into and out:
-                source = out[x.history[1]] if len(out) > 1 else out[0]
-                yield source, into[min(i, len(into) - 1)]
+                yield out[output if len(out) > 1 else 0], into[min(i, len(into) - 1)]
 
 
 def _ends(model: Any, group: Group) -> tuple[list[str], list[str]]:
