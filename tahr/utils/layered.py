@@ -112,6 +112,8 @@ def _coordinates(ranks: list[list[str]], places: dict[str, _Place]) -> None:
         x = 0.0
         for key in keys:
             place = places[key]
+            if place.box is None:
+                place.height = height  # an arrow goes straight past the boxes of the layer
             place.x, place.y = x + place.width / 2, y + height / 2
             x += place.width + GAP
         y += height + RANK_GAP
@@ -203,14 +205,14 @@ def _frame(group: Group, places: dict[str, _Place], depth: int = 0) -> Iterator[
 def _curve(path: list[_Place], sideways: bool) -> str:
     """Return the path of an arrow from the edge of its first box to that of its last one."""
     first, last = path[0], path[-1]
-    if sideways:
-        way = 1 if last.x > first.x else -1
-        points = [(first.x + way * first.width / 2, first.y), *((p.x, p.y) for p in path[1:-1])]
-        points.append((last.x - way * last.width / 2, last.y))
-    else:
-        way = 1 if last.y > first.y else -1
-        points = [(first.x, first.y + way * first.height / 2), *((p.x, p.y) for p in path[1:-1])]
-        points.append((last.x, last.y - way * last.height / 2))
+    way = 1 if (last.x > first.x if sideways else last.y > first.y) else -1
+
+    def edge(place: _Place, side: int) -> tuple[float, float]:
+        if sideways:
+            return place.x + side * way * place.width / 2, place.y
+        return place.x, place.y + side * way * place.height / 2
+
+    points = [edge(first, 1), *(edge(bend, side) for bend in path[1:-1] for side in (-1, 1)), edge(last, -1)]
     text = "M{:.1f} {:.1f}".format(*points[0])
     for (x, y), (to_x, to_y) in zip(points, points[1:], strict=False):
         middle = (x + to_x) / 2 if sideways else (y + to_y) / 2
