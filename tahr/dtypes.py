@@ -34,6 +34,15 @@ _SHORT = {
 KIND = {name: kind for kind, names in enumerate((BOOLEANS, INTEGERS, FLOATS, COMPLEXES)) for name in names}
 _BITS = {name: int("".join(c for c in name.split("_")[0] if c.isdigit()) or 1) for name in KIND}
 _BITS["bfloat16"] = 16
+# the distance from 1 to the next number, also of the parts of a complex one
+EPSILON = {
+    "float8_e4m3fn": 2.0**-3,
+    "float8_e5m2": 2.0**-2,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+    **dict.fromkeys(("float32", "complex64"), 2.0**-23),
+    **dict.fromkeys(("float64", "complex128"), 2.0**-52),
+}
 
 
 def standardize_dtype(dtype: Any) -> str:

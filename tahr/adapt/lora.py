@@ -21,6 +21,12 @@ class LowRank(Arithmetic):
         a: the first factor, of shape `(..., rank)`.
         b: the second factor, of shape `(rank, outputs)`.
         scale: factor of the addition.
+
+    >>> layer = layers.Dense(2, kernel_initializer="ones")
+    >>> layer.build((None, 3))
+    >>> layer.enable_lora(1, b_initializer="ones", a_initializer="ones")
+    >>> layer.kernel.shape, layer.kernel.numpy()[0]
+    ((3, 2), [2.0, 2.0])
     """
 
     def __init__(self, base: Variable, a: Variable, b: Variable, scale: float):

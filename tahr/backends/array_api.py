@@ -29,7 +29,7 @@ _NAMES: dict[str, str] = {
     "right_shift": "bitwise_right_shift",
 }
 _OWN_RULES = "follows rules of its own in the standard"
-_AVOID = dict.fromkeys(
+_AVOID: dict[str, str] = dict.fromkeys(
     ("cross", "diagonal", "isin", "outer", "repeat", "std", "trace", "var"),
     _OWN_RULES,
 )
@@ -40,7 +40,7 @@ class ArrayApi(Backend):
 
     argument_names = {"newshape": "shape"}
     names = _NAMES
-    avoid: dict[str, str] = _AVOID
+    avoid = _AVOID
     compute_as = {"float16": "float32", "bfloat16": "float32"}
 
     def __init__(self, namespace: Any):

@@ -358,10 +358,7 @@ def matrix_rank(x: Any, tol: float | None = None) -> Any:
 
 
 def _cutoff_of(x: Any, shape: Any) -> float:
-    import ml_dtypes
-
-    kind = {"complex64": "float32", "complex128": "float64"}.get(dtypes.of(x), dtypes.of(x))
-    return float(ml_dtypes.finfo(kind).eps) * sorted(shape[-2:])[-1]
+    return dtypes.EPSILON[dtypes.of(x)] * sorted(shape[-2:])[-1]
 
 
 # ---- norms --------------------------------------------------------------------------------------------------------

@@ -179,6 +179,15 @@ def trained() -> Any:
 
 
 @pytest.fixture(autouse=True)
+def sigterm_as_python_starts_with_it() -> Iterator[None]:
+    """Undo what other tests in this process had libraries do with the signal."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    if before is not None:  # None: no handler of Python's, which cannot be given back
+        signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture(autouse=True)
 def no_waiting_for_disks(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test cuts off the power."""
     monkeypatch.setattr(os, "fsync", lambda handle: None)
