@@ -59,7 +59,9 @@ def test_tensors_come_back_as_arrays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, backends.current().to_numpy(ops.array([1.0, 2.0])))
 
 
-@pytest.mark.parametrize("value", [object(), {"a": [print]}, np.array([None]), {1, 2}], ids=["object", "function", "objects", "set"])
+@pytest.mark.parametrize(
+    "value", [object(), {"a": [print]}, np.array([None]), {1, 2}], ids=["object", "function", "objects", "set"]
+)
 def test_anything_else_is_refused_and_leaves_the_old_file(value: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.ckpt"
     write_checkpoint(path, 1)
