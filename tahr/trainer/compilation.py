@@ -1,5 +1,6 @@
 """What `compile` was told: the optimizer, and losses and metrics matched to the model's outputs."""
 
+import numbers
 from typing import Any
 
 from tahr import losses, metrics, ops, optimizers, tree
@@ -27,6 +28,12 @@ def compile_model(
         raise ValueError(
             f"compile: expected steps_per_execution to be a whole number >= 1; received {steps_per_execution!r}."
         )
+    for weight in tree.flatten(loss_weights):
+        if weight is not None and not isinstance(weight, numbers.Real):
+            raise ValueError(
+                f"compile: expected loss_weights to be numbers, one for each output; received {loss_weights!r:.100}. "
+                "The arguments are compile(optimizer, loss, loss_weights, metrics): pass metrics by name, metrics=[...]."
+            )
     given = {
         "optimizer": optimizer,
         "loss": loss,

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import tahr as keras
 from tahr import backends, layers, ops
 
 RANDOM = np.random.default_rng(0)
@@ -53,3 +54,14 @@ def test_fused_is_stepwise(kind: Any, masked: bool, options: dict[str, Any], mon
         found.append([ops.convert_to_numpy(x) for x in [*outputs, *gradients]])
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_forward_derivatives(kind: Any) -> None:
+    layer = kind(6)
+    layer.build(X.shape)
+    tangent = RANDOM.normal(size=X.shape).astype("float32")
+    _, found = keras.jvp(lambda x: layer(x), (X,), (tangent,))
+    ahead, behind = (ops.convert_to_numpy(layer(X + step * tangent)) for step in (1e-2, -1e-2))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), (ahead - behind) / 2e-2, rtol=1e-2, atol=1e-3)

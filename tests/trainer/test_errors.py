@@ -109,6 +109,12 @@ def test_unknown_names_have_close_matches(options, words):
         regressor().compile(**options)
 
 
+def test_metrics_in_the_place_of_loss_weights():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"loss_weights.*\['accuracy'\].*metrics="):
+        model.compile("sgd", "mse", ["accuracy"])
+
+
 def test_fit_before_compile():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     for method in (model.fit, model.evaluate, model.train_on_batch):

@@ -13,7 +13,7 @@ from jax.core import Tracer
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.jax.random import Draws
-from tahr.backends.jax.recurrent import Recurrent
+from tahr.backends.jax.recurrent import Recurrent, forward_mode
 from tahr.backends.jax.sparse import Sparse
 from tahr.backends.jax.windows import Windows
 
@@ -78,7 +78,8 @@ class Jax(Draws, Windows, Recurrent, Sparse, Backend):
         return jax.value_and_grad(fn, has_aux=True)
 
     def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
-        return jax.jvp(fn, tuple(primals), tuple(tangents), has_aux=True)
+        with forward_mode():
+            return jax.jvp(fn, tuple(primals), tuple(tangents), has_aux=True)
 
     def vjp(self, fn: Callable[..., Any], primals: Any) -> Any:
         return jax.vjp(fn, *primals, has_aux=True)

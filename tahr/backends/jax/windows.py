@@ -2,7 +2,7 @@
 
 On GPU and TPU they are XLA's own. On CPU, XLA's convolution is slow inside of loops, for groups and for windows of size
 1, and the gradient of its largest-of-a-window operation is slow everywhere, so there they are made of slices, products
-of matrices and element-wise operations. `benchmarks/convolution.py` shows both.
+of matrices and element-wise operations. The workload `cnn` of `make bench` has both.
 """
 
 import functools
@@ -56,7 +56,7 @@ def _patches(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> An
     ones = (1,) * len(widths)
     for at in reversed(range(len(widths))):  # an axis after the other copies longer pieces
         along = [*_slices(x, *((*ones[:at], n[at], *ones[at + 1 :]) for n in (widths, strides, dilation)))]
-        x = along[0] if len(along) == 1 else lax.optimization_barrier(jnp.concatenate(along, axis=-1))
+        x = along[0] if len(along) == 1 else jnp.concatenate(along, axis=-1)
     return x
 
 
@@ -69,8 +69,7 @@ def _padded(x: Any, edges: Edges, value: Any = 0) -> Any:
 @partial(jax.jit, static_argnames=("strides", "dilation", "groups", "edges"))
 def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int, edges: Edges) -> Any:
     """Convolve channels-last `x`."""
-    # the barrier keeps what made x out of the slices, each of which would repeat it
-    x = lax.optimization_barrier(_padded(x, edges))
+    x = _padded(x, edges)
     *widths, into, filters = kernel.shape
     taps = kernel.reshape(-1, into, filters)
     if groups == 1:
