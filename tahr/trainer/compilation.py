@@ -32,7 +32,7 @@ def compile_model(
         if weight is not None and not isinstance(weight, numbers.Real):
             raise ValueError(
                 f"compile: expected loss_weights to be numbers, one for each output; received {loss_weights!r:.100}. "
-                "The arguments are compile(optimizer, loss, loss_weights, metrics): pass metrics by name, metrics=[...]."
+                "The arguments are compile(optimizer, loss, loss_weights, metrics): pass metrics as metrics=[...]."
             )
     given = {
         "optimizer": optimizer,
