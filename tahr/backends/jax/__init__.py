@@ -12,6 +12,7 @@ from jax.core import Tracer
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.jax.compile_cache import keep_compiled
 from tahr.backends.jax.random import Draws
 from tahr.backends.jax.recurrent import Recurrent, forward_mode
 from tahr.backends.jax.sparse import Sparse
@@ -19,6 +20,7 @@ from tahr.backends.jax.windows import Windows
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
+keep_compiled()
 
 
 class Jax(Draws, Windows, Recurrent, Sparse, Backend):
