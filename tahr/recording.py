@@ -1,16 +1,65 @@
 """A class whose constructor is its config: the arguments are kept as given, so nobody writes `get_config` by hand."""
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-__all__ = ["Recorded", "parameters_of"]
+__all__ = ["OldArguments", "Recorded", "own_class", "parameters_of", "takes_old_names"]
 
 # What every config has although a user's constructor may not take it, and the attribute that it sets.
 _BASE = {"name": "name", "trainable": "trainable", "dtype": "dtype_policy"}
 
 
-class Recorded:
+class OldArguments:
+    """Lets the constructors of tahr's own classes understand what arguments were called in Keras 1 and 2."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("tahr.") and "__init__" in cls.__dict__:
+            cls.__init__ = _understanding(cls.__dict__["__init__"])
+
+
+def _understanding(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def run(self: Any, *args: Any, **kwargs: Any) -> None:
+        # `epsilon=None` stood for the default, and is no unknown name
+        if kwargs and (not kwargs.keys() <= _accepted(own_class(type(self))) or kwargs.get("epsilon", 0) is None):
+            from tahr.compat.arguments import modern_arguments
+
+            args, kwargs = modern_arguments(self, args, kwargs)
+        init(self, *args, **kwargs)
+
+    return run
+
+
+def own_class(cls: type) -> type:
+    """Return the class itself if it is one of tahr, else the one of tahr that it is derived from."""
+    return next((base for base in cls.__mro__ if base.__module__.startswith("tahr.")), cls)
+
+
+@functools.cache
+def _accepted(cls: type) -> frozenset[str]:
+    return frozenset(name for name, _, _ in parameters_of(cls))
+
+
+def takes_old_names(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a method understand what its arguments were called in Keras 1 and 2."""
+    parameters = inspect.signature(method).parameters.values()
+    accepted = frozenset(p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
+
+    @functools.wraps(method)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not kwargs.keys() <= accepted:
+            from tahr.compat.methods import modern_call
+
+            kwargs = modern_call(self, method.__name__, args, kwargs)
+        return method(self, *args, **kwargs)
+
+    return run
+
+
+class Recorded(OldArguments):
     """Gives a class `get_config` and `from_config`, derived from its constructor's signature.
 
     Each constructor parameter has an entry: for tahr's own classes the attribute of the same name where there is one

@@ -22,6 +22,7 @@ from tahr.layers.signature import (
     take_input_shape,
     to_tuples,
 )
+from tahr.layers.structure import search, search_once, unique
 from tahr.masks import get_mask, masks_of, set_mask
 from tahr.recording import Recorded, parameters_of
 from tahr.rematerialization import current_remat_scope
@@ -36,46 +37,9 @@ class _Context(threading.local):
 
     training: Any = None
     depth: int = 0
-    known: dict[Any, Any] | None = None
 
 
 _context = _Context()
-
-
-class known_structure:
-    """A scope in which layers are taken to keep the parts they have, so that each is searched for once.
-
-    Args:
-        found: where what was found is kept; pass the same dict again as long as the structure stays.
-    """
-
-    __slots__ = ("_outer", "found")
-
-    def __init__(self, found: dict[Any, Any]):
-        self.found = found
-
-    def __enter__(self) -> None:
-        self._outer, _context.known = _context.known, self.found
-
-    def __exit__(self, *error: Any) -> None:
-        _context.known = self._outer
-
-
-def _search_once(method: Callable[["Layer"], list[Any]]) -> Callable[["Layer"], list[Any]]:
-    """Keep what a method without arguments found, inside `known_structure`."""
-
-    @functools.wraps(method)
-    def run(self: "Layer") -> list[Any]:
-        known = _context.known
-        if known is None:
-            return method(self)
-        key = id(self), method
-        found = known.get(key)
-        if found is None:
-            found = known[key] = method(self)
-        return found
-
-    return run
 
 
 class Layer(Recorded, Operation):
@@ -434,18 +398,18 @@ class Layer(Recorded, Operation):
         """Yield the attributes of the given kinds, also inside lists, tuples, sets and dicts, in order."""
         for name, value in self.__dict__.items():
             if name not in self._untracked:
-                yield from _search(value, kinds)
+                yield from search(value, kinds)
 
     @property
     def _layers(self) -> list["Layer"]:
         """The layers directly inside this one, each once."""
-        return _unique(x for x in self._parts(Layer) if x is not self)
+        return unique(x for x in self._parts(Layer) if x is not self)
 
     def _flatten_layers(self) -> list["Layer"]:
         """Return this layer and all inside it, each once, outer ones first."""
         return [self, *self._inner_layers()]
 
-    @_search_once
+    @search_once
     def _inner_layers(self) -> list["Layer"]:
         """Return all layers inside, each once, outer ones first; not this one, which what is kept must not hold."""
         found: dict[int, Layer] = {}
@@ -457,20 +421,20 @@ class Layer(Recorded, Operation):
                 stack.extend(reversed(layer._layers))
         return list(found.values())
 
-    @_search_once
+    @search_once
     def _own_variables(self) -> list[Variable]:
-        found = _unique([*self._own, *self._parts(Variable)])
+        found = unique([*self._own, *self._parts(Variable)])
         return [v for v in found if v.learnable] + [v for v in found if not v.learnable]
 
     @property
-    @_search_once
+    @search_once
     def variables(self) -> list[Variable]:
         """All state: weights, then that of random generators, in the order of the layers."""
         found: list[Variable] = []
         for layer in self._flatten_layers():
             found += layer._own_variables()
             found += layer._state_variables()
-        return _unique(found)
+        return unique(found)
 
     def _state_variables(self) -> list[Variable]:
         """Return state that is no weight: by default that of random generators."""
@@ -479,10 +443,10 @@ class Layer(Recorded, Operation):
         return [g.state for g in self._parts(SeedGenerator)]
 
     @property
-    @_search_once
+    @search_once
     def weights(self) -> list[Variable]:
         """Trainable and other weights, without the state of random generators and metrics."""
-        return _unique(v for layer in self._flatten_layers() for v in layer._own_variables())
+        return unique(v for layer in self._flatten_layers() for v in layer._own_variables())
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -501,12 +465,12 @@ class Layer(Recorded, Operation):
         return [v for v in self.variables if not v.trainable] if self.trainable else self.variables
 
     @property
-    @_search_once
+    @search_once
     def metrics(self) -> list[Any]:
         """The metrics of this layer and of the layers inside it."""
         from tahr.metrics import Metric
 
-        return _unique(m for layer in self._flatten_layers() for m in layer._parts(Metric))
+        return unique(m for layer in self._flatten_layers() for m in layer._parts(Metric))
 
     @property
     def metrics_variables(self) -> list[Variable]:
@@ -745,23 +709,10 @@ def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
                 self._build_shapes = note_shapes(build, args, kwargs)
             build(self, *args, **kwargs)
         self.built = True
+        if "_start_weights" in self.__dict__ and type(self).build is run:  # `weights=` of Keras 1 and 2
+            self.set_weights(self.__dict__.pop("_start_weights"))
 
     return run
-
-
-def _unique(items: Any) -> list[Any]:
-    return list({id(x): x for x in items}.values())
-
-
-def _search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
-    if isinstance(value, kinds):
-        yield value
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        for item in value:
-            yield from _search(item, kinds)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _search(item, kinds)
 
 
 def _cast(x: KerasTensor, dtype: str) -> Any:

@@ -1,11 +1,12 @@
 """`Model`: a layer that trains, saves and summarises itself."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tahr import tree
 from tahr.layers.layer import Layer
 from tahr.layers.signature import is_array_like, shapes_of
+from tahr.recording import takes_old_names
 from tahr.symbolic import KerasTensor, any_symbolic
 
 __all__ = ["Model"]
@@ -58,6 +59,13 @@ class Model(Layer):
         """Compute the outputs from the inputs; subclasses define it."""
         raise NotImplementedError(f"Model {type(self).__name__} defines no `call(self, inputs)`.")
 
+    if not TYPE_CHECKING:  # else every misspelt attribute would be one
+
+        def __getattr__(self, name: str) -> Any:
+            from tahr.compat.methods import old_method
+
+            return old_method(self, name)
+
     # ---- layers -------------------------------------------------------------------------------------------------
 
     @property
@@ -107,6 +115,7 @@ class Model(Layer):
 
     # ---- training (see `tahr/trainer`) --------------------------------------------------------------------------
 
+    @takes_old_names
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -140,6 +149,7 @@ class Model(Layer):
         compile_model(self, optimizer, loss, loss_weights, metrics, weighted_metrics, run_eagerly, steps_per_execution,
                       jit_compile, auto_scale_loss)  # fmt: skip
 
+    @takes_old_names
     def fit(
         self,
         x: Any = None,
@@ -209,6 +219,7 @@ class Model(Layer):
                    validation_batch_size=validation_batch_size, validation_freq=validation_freq,
                    resume=resume, save_every=save_every)  # fmt: skip
 
+    @takes_old_names
     def evaluate(
         self,
         x: Any = None,
@@ -226,6 +237,7 @@ class Model(Layer):
 
         return evaluate(self, x, y, batch_size, verbose, sample_weight, steps, callbacks, return_dict, **kwargs)
 
+    @takes_old_names
     def predict(
         self,
         x: Any,
@@ -571,4 +583,5 @@ def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         (len(args) >= 2 and len(args) <= 3)
         or (len(args) == 1 and "outputs" in kwargs)
         or ("inputs" in kwargs and "outputs" in kwargs)
+        or ("input" in kwargs and "output" in kwargs)  # as Keras 1 called them
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tahr import backends, tree
-from tahr.layers.layer import known_structure
+from tahr.layers.structure import known_structure
 from tahr.optimizers import Optimizer
 from tahr.trainer.sources import Chunk
 from tahr.trainer.stateless import run_step
@@ -53,6 +53,7 @@ class Session:
         }
         self._functions: dict[Any, Any] = {}
         self._structure: dict[Any, Any] = {}
+        self._order: dict[str, list[str]] = {}  # of the logs; compiled functions give dicts back in that of the keys
         self.pace = _Pace()
         self.collect(model)
 
@@ -119,6 +120,7 @@ class Session:
         def step(values: list[Any], batch: Any) -> tuple[list[Any], Any]:
             if session.own_logs[kind]:
                 values, logs = session._scoped(kind, values, lambda model: run_step(model, kind, batch))
+                session._order[kind] = list(logs or {})
                 return values, _scalars(logs, session.engine)
             with quiet():
                 return session._scoped(kind, values, lambda model: run_step(model, kind, batch))[0], None
@@ -159,7 +161,7 @@ class Session:
         if values:
             self.engine.synchronize(values[0])
         self.pace.note(chunk.key, chunk.batches, time.perf_counter() - began, fresh)
-        return logs
+        return logs if logs is None else {name: logs[name] for name in self._order.get(kind, logs)}
 
     def _adopt(self, variables: list[Variable]) -> None:
         """Take in variables that were made while a step was traced; some belong to nothing that the model knows."""
@@ -175,12 +177,14 @@ class Session:
         if function is None:
 
             def run(values: list[Any]) -> Any:
-                return session._scoped("metrics", values, lambda model: model.get_metrics_result())[1]
+                found = session._scoped("metrics", values, lambda model: model.get_metrics_result())[1]
+                session._order["results"] = list(found)
+                return found
 
             function = self._functions["results"] = run if self.eager else self.engine.compile(run)
         with self.lock, self.engine.no_grad():
             found = function([v._value for v in self.of["metrics"]])
-        return to_numbers(found, self.engine)
+        return to_numbers({name: found[name] for name in self._order.get("results", found)}, self.engine)
 
     def reset_metrics(self) -> None:
         """Set the metrics back, in one dispatch."""

@@ -1,9 +1,9 @@
 """Compiled programs are kept on disk, so that a script that runs again does not compile again.
 
-JAX keeps them itself; here is said where, and for how long. The folder is `~/.tahr/compiled` (`TAHR_HOME`), in it one for
-each kind of processor, since code for one may not run on another. `TAHR_COMPILE_CACHE` names another folder, or turns it
-off as `0`. Whoever sets JAX's own `jax_compilation_cache_dir` is left alone. Several processes may use one folder: an
-entry that is read while it is written does not decompress, and its program is compiled.
+JAX keeps them itself; here is said where, and for how long. The folder is `~/.tahr/compiled` (`TAHR_HOME`), in it one
+for each kind of processor, since code for one may not run on another. `TAHR_COMPILE_CACHE` names another folder, or
+turns it off as `0`. Whoever sets JAX's own `jax_compilation_cache_dir` is left alone. Several processes may use one
+folder: an entry that is read while it is written does not decompress, and its program is compiled.
 """
 
 import contextlib
