@@ -14,8 +14,6 @@ from tahr.callbacks.model_checkpoint import listens_if
 
 __all__ = ["BackupAndRestore"]
 
-SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
-
 
 class BackupAndRestore(Callback):
     """Saves everything that training needs; the next `fit` with the same folder goes on from there.
@@ -283,10 +281,12 @@ def _frequency(save_freq: Any) -> tuple[int | None, float | None]:
         return save_freq, None
     if save_freq == "epoch":
         return None, None
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h|d)", save_freq) if isinstance(save_freq, str) else None
+    from tahr.trainer.span import seconds_of
+
+    found = seconds_of(save_freq)
     if found is None:
         raise ValueError(
             "BackupAndRestore: expected save_freq to be 'epoch', a number of batches, or a time such as '30s', '10min' "
             f"or '2h'; received {save_freq!r}."
         )
-    return None, float(found[1]) * SECONDS[found[2]]
+    return None, found

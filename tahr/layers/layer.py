@@ -37,6 +37,7 @@ class _Context(threading.local):
 
     training: Any = None
     depth: int = 0
+    watch: Any = None  # see tahr/layers/watching.py
 
 
 _context = _Context()
@@ -142,6 +143,8 @@ class Layer(Recorded, Operation):
         if self.activity_regularizer is not None and not symbolic:
             for x in tree.flatten(outputs):
                 self.add_loss(self.activity_regularizer(x) / max(x.shape[0] if len(x.shape) else 1, 1))
+        if _context.watch is not None:
+            _context.watch(self, args, outputs)
         return outputs
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
@@ -623,6 +626,25 @@ class Layer(Recorded, Operation):
     @property
     def quantization_mode(self) -> str | None:
         return self._dtype_policy.quantization_mode
+
+    def quantize(self, mode: Any = None, type_check: bool = True, config: Any = None) -> None:
+        """Keep the weights in few bits; only layers that say how can.
+
+        Raises:
+            NotImplementedError: if the layer cannot.
+        """
+        raise NotImplementedError(
+            f"{self.path}: {type(self).__name__} cannot be quantized; Dense, EinsumDense, Embedding and "
+            "ReversibleEmbedding can."
+        )
+
+    def quantized_build(self, input_shape: Any, mode: str) -> None:
+        """Make the weights in few bits; only layers that say how can.
+
+        Raises:
+            NotImplementedError: if the layer cannot.
+        """
+        self.quantize(mode)
 
     # ---- shapes -------------------------------------------------------------------------------------------------
 

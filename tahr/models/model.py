@@ -90,6 +90,26 @@ class Model(Layer):
                 return layer
         raise ValueError(f"get_layer: {self.name} has the layers {[x.name for x in self.layers]}; received {name!r}.")
 
+    def outputs_at(self, *names: str) -> "Model":
+        """Return a model that gives the outputs of layers inside this one, with the same weights.
+
+        Args:
+            names: of layers anywhere inside: a name, or the end of a path such as `"encoder/dense_1"`. One name gives
+                its outputs, several give a dict.
+
+        Raises:
+            ValueError: if there is no such layer, or several.
+
+        >>> model = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="hidden"), layers.Dense(1)])
+        >>> model.outputs_at("hidden").predict(np.ones((2, 4)), verbose=0).shape
+        (2, 3)
+        """
+        from tahr.models.outputs_at import OutputsAt
+
+        if not names:
+            raise ValueError("outputs_at: expected the names of layers; received none.")
+        return OutputsAt(self, names)
+
     def summary(
         self,
         line_length: int | None = None,
@@ -170,6 +190,10 @@ class Model(Layer):
         validation_freq: Any = 1,
         resume: Any = None,
         save_every: str | int | None = None,
+        steps: int | None = None,
+        validate_every: int | None = None,
+        max_time: float | str | None = None,
+        debug: str | None = None,
     ) -> Any:
         """Train for a number of epochs and return the `History` callback with every epoch's metrics.
 
@@ -194,9 +218,16 @@ class Model(Layer):
                 the state of a training that was cut off, or is over, that is gone on with, to the last bit the same on
                 a CPU. See `BackupAndRestore` with two files kept.
             save_every: with `resume`, also save after so many batches, or after a time such as "10min".
+            steps: batches in all, instead of `epochs`; the data are gone through as often as that takes.
+            validate_every: with `steps` or `max_time`, batches between two reports (logs, validation, epoch callbacks),
+                which then count as epochs; a pass over the data if None.
+            max_time: seconds, or a time such as "2h", after which training ends; the epoch at work is cut short.
+            debug: "nan" looks at every batch for the first NaN or infinity, says which layer or gradient made it, and
+                takes back the step; slow.
 
         Raises:
             ValueError: if the model is not compiled or the data do not fit it; nothing has changed then.
+            FloatingPointError: with `debug="nan"`, for the first batch that makes a NaN or infinity.
 
         >>> import tempfile
         >>> folder = tempfile.TemporaryDirectory()
@@ -211,13 +242,15 @@ class Model(Layer):
         >>> folder.cleanup()
         """
         from tahr.trainer.fit import fit
+        from tahr.trainer.span import Span
 
-        return fit(self, x=x, y=y, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=callbacks,
+        return fit(self, x=x, y=y, batch_size=batch_size, verbose=verbose, callbacks=callbacks,
                    validation_split=validation_split, validation_data=validation_data, shuffle=shuffle,
                    class_weight=class_weight, sample_weight=sample_weight, initial_epoch=initial_epoch,
-                   steps_per_epoch=steps_per_epoch, validation_steps=validation_steps,
+                   validation_steps=validation_steps,
                    validation_batch_size=validation_batch_size, validation_freq=validation_freq,
-                   resume=resume, save_every=save_every)  # fmt: skip
+                   resume=resume, save_every=save_every,
+                   span=Span(epochs, steps_per_epoch, steps, validate_every, max_time), debug=debug)  # fmt: skip
 
     @takes_old_names
     def evaluate(
@@ -245,11 +278,33 @@ class Model(Layer):
         verbose: Any = "auto",
         steps: int | None = None,
         callbacks: Any = None,
+        out: Any = None,
     ) -> Any:
-        """Return the outputs for all rows as NumPy arrays, computed batch by batch. Any thread may call it."""
+        """Return the outputs for all rows as NumPy arrays, computed batch by batch. Any thread may call it.
+
+        Args:
+            x: inputs, as for `fit`.
+            batch_size: rows a batch; 32 if None.
+            verbose: 0 silent, 1 bar, 2 a line, "auto".
+            steps: batches in all; all if None.
+            callbacks: list of callbacks.
+            out: path of an `.npy` file that the outputs are written to as they come, for more of them than fit in
+                memory; what is returned is that file, mapped into memory. It appears when it is complete.
+        """
         from tahr.trainer.predict import predict
 
-        return predict(self, x, batch_size, verbose, steps, callbacks)
+        return predict(self, x, batch_size, verbose, steps, callbacks, out)
+
+    def predict_iter(self, x: Any, batch_size: int | None = None, steps: int | None = None) -> Iterator[Any]:
+        """Yield the outputs for one batch after the other as NumPy arrays; a few batches are computed ahead.
+
+        >>> model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+        >>> [outputs.shape for outputs in model.predict_iter(np.ones((5, 4)), batch_size=2)]
+        [(2, 3), (2, 3), (1, 3)]
+        """
+        from tahr.trainer.predict import predict_iter
+
+        return predict_iter(self, x, batch_size, steps)
 
     def train_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
@@ -452,6 +507,33 @@ class Model(Layer):
         if self._compiled is not None:
             self._compiled.run_eagerly = bool(value)
             self._session = None
+
+    # ---- few bits (see `tahr/adapt/quantize.py`) ----------------------------------------------------------------
+
+    def quantize(self, mode: Any = None, config: Any = None, filters: Any = None, **kwargs: Any) -> None:
+        """Keep the weights of the layers that can be quantized in few bits; `predict` needs no new `compile`.
+
+        Args:
+            mode: `"int8"`, `"int4"` or `"float8"`.
+            config: a `QuantizationConfig` that says more than a mode.
+            filters: which layers: a regular expression found in their names, several, or a function of a layer.
+            **kwargs: `type_check=False` takes classes derived from the layers', too.
+
+        Raises:
+            ValueError: if the mode is unknown, or the model is not built, or a layer is quantized already.
+
+        >>> model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+        >>> model.quantize("int8")
+        >>> model.layers[0].kernel.numbers.dtype
+        'int8'
+        """
+        from tahr.adapt.quantize import quantize_model
+
+        quantize_model(self, mode, config, filters, **{"type_check": True, **kwargs})
+
+    def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
+        """Return which layers belong to which block, for ways to quantize that go block by block; None says nothing."""
+        return None
 
     # ---- files and configs (see `tahr/saving`) ------------------------------------------------------------------
 

@@ -1,15 +1,18 @@
 """`fit` and `evaluate`, said once: an epoch is a feed of chunks, a chunk is one dispatch."""
 
+from collections.abc import Callable
 from typing import Any
 
-from tahr import backends, config, tree
+from tahr import backends, tree
 from tahr.callbacks import BackupAndRestore, CallbackList
 from tahr.random import host_seed
+from tahr.trainer.nan_hunt import NanHunt
 from tahr.trainer.prepare import prepare, require_compiled
 from tahr.trainer.resume import Training
 from tahr.trainer.session import Session, to_numbers
 from tahr.trainer.sources import Chunk, Source
 from tahr.trainer.sources.make import make_source, split_validation, weigh_classes
+from tahr.trainer.span import Span
 from tahr.trainer.step import unpack
 
 __all__ = ["evaluate", "fit", "test_on_batch", "train_on_batch"]
@@ -20,7 +23,6 @@ def fit(
     x: Any,
     y: Any,
     batch_size: int | None,
-    epochs: int,
     verbose: Any,
     callbacks: Any,
     validation_split: float,
@@ -29,39 +31,43 @@ def fit(
     class_weight: Any,
     sample_weight: Any,
     initial_epoch: int,
-    steps_per_epoch: int | None,
     validation_steps: int | None,
     validation_batch_size: int | None,
     validation_freq: Any,
     resume: Any,
     save_every: Any,
+    span: Span,
+    debug: str | None,
 ) -> Any:
     """Train, see `Model.fit`."""
     require_compiled(model, "fit")
     _require_training(model)
+    if debug not in (None, "nan"):
+        raise ValueError(f"fit: expected debug to be None or 'nan'; received {debug!r}.")
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
     seed = host_seed()
-    source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, _limit(steps_per_epoch), seed)
+    source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, span.steps_per_epoch, seed)
     validation = _validation_source(validation_data, validation_batch_size or batch_size, validation_steps)
     session = prepare(model, source, source.first_batch(), training=True)
     if validation is not None:
         prepare(model, validation, validation.first_batch(), training=False)
-    epochs = min(epochs, config.max_epochs() or epochs)
+    epochs = span.epochs(source.steps)
     listeners = _listeners(_with_backup(callbacks, resume, save_every), model, verbose, epochs, source.steps)
     _check_monitors(model, session, listeners, validation is not None)
     session.settle()
     model.stop_training = False
     training = Training(model, listeners.callbacks, session, source, validation)
+    dispatch = session.dispatch if debug is None else NanHunt(session, training).dispatch
     listeners.follow(training)
     try:
         listeners.on_train_begin()
         for epoch in range(listeners.first_epoch(initial_epoch), epochs):
-            if model.stop_training and not training.step:
+            if (model.stop_training or span.is_over(training.steps)) and not training.step:
                 break
             training.begin_epoch(epoch)
             listeners.on_epoch_begin(epoch)
-            logs = _run_epoch(model, session, source, training, listeners)
+            logs = _run_epoch(model, session, source, training, listeners, span, dispatch)
             if validation is not None and _is_due(validation_freq, epoch):
                 found = _run_validation(model, session, validation, training, listeners, logs)
                 logs.update({f"val_{name}": value for name, value in found.items()})
@@ -101,15 +107,6 @@ def _require_training(model: Any) -> None:
         engine.refuse("train: it computes no gradients")
 
 
-def _limit(steps: int | None) -> int | None:
-    most = config.max_steps_per_epoch()
-    if steps is None:
-        return most
-    if not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"steps_per_epoch: expected a whole number >= 1; received {steps!r}.")
-    return min(steps, most or steps)
-
-
 def _validation_source(data: Any, batch_size: int | None, steps: int | None) -> Source | None:
     if data is None:
         return None
@@ -143,7 +140,13 @@ def _is_due(frequency: Any, epoch: int) -> bool:
 
 
 def _run_epoch(
-    model: Any, session: Session, source: Source, training: Training, listeners: CallbackList
+    model: Any,
+    session: Session,
+    source: Source,
+    training: Training,
+    listeners: CallbackList,
+    span: Span,
+    dispatch: Callable[[str, Chunk], Any],
 ) -> dict[str, Any]:
     """Go through the data once, or through what is left of them, and return the metrics of the epoch."""
     step, latest = training.step, training.logs
@@ -152,14 +155,15 @@ def _run_epoch(
     feed = source.feed(training.epoch, step)
     one_by_one = listeners.wants_batches
     try:
-        while not (step and model.stop_training):
+        while not (step and (model.stop_training or span.is_over(training.steps))):
             if one_by_one:
                 listeners.on_train_batch_begin(step)
             count = 1 if one_by_one else session.pace.steps()
-            chunk = feed.take(min(count, listeners.batches_to_pause() or count))
+            count = min(count, listeners.batches_to_pause() or count, span.left(training.steps) or count)
+            chunk = feed.take(count)
             if chunk is None:
                 break
-            latest = session.dispatch("train", chunk)
+            latest = dispatch("train", chunk)
             step += chunk.batches
             training.advance(step)
             if one_by_one:

@@ -1,7 +1,9 @@
-"""`predict`: one batch takes a short path, many are dispatched one behind the other and gathered at the end."""
+"""`predict`: one batch takes a short path, many are dispatched one behind the other and given out as they come."""
 
+from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -12,17 +14,70 @@ from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.make import _is_stream, make_source
 from tahr.trainer.sources.stream import StreamFeed
 
-__all__ = ["predict", "predict_on_batch"]
+__all__ = ["predict", "predict_iter", "predict_on_batch"]
 
 IN_FLIGHT = 16  # batches dispatched before the first of them is copied to the host
 
 
-def predict(model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any) -> Any:
+def predict(
+    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any, out: Any = None
+) -> Any:
     """Compute the outputs for all rows, see `Model.predict`."""
+    if out is not None:
+        return _predict_into(model, x, batch_size, verbose, steps, callbacks, Path(out))
     short = type(x) is np.ndarray and x.dtype.kind in "fiub" and callbacks is None and steps is None and x.ndim > 0
     if short and 0 < len(x) <= (batch_size or 32) and model._session is not None and model.built:
         return _to_host(model._session, model._session.predict(x))
-    return _predict_batches(model, _texts(x), batch_size, verbose, steps, callbacks)
+    done = list(_predict_batches(model, _texts(x), batch_size, verbose, steps, callbacks))
+    if len(done) == 1:
+        return done[0]
+    return tree.map_structure(lambda *parts: np.concatenate(parts), *done)
+
+
+def predict_iter(model: Any, x: Any, batch_size: int | None, steps: int | None) -> Iterator[Any]:
+    """Yield the outputs for one batch after the other, see `Model.predict_iter`."""
+    yield from _predict_batches(model, _texts(x), batch_size, 0, steps, None)
+
+
+def _predict_into(
+    model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any, path: Path
+) -> np.ndarray:
+    """Write the outputs to an `.npy` file batch by batch, and return it mapped into memory."""
+    from tahr.saving.atomic import replacing
+
+    if path.suffix != ".npy":
+        raise ValueError(f"predict: expected out to be the path of an .npy file; received {str(path)!r}.")
+    rows, first, begin = 0, None, 0
+    with replacing(path) as file:
+        for outputs in _predict_batches(model, _texts(x), batch_size, verbose, steps, callbacks):
+            if not isinstance(outputs, np.ndarray):
+                raise TypeError(
+                    f"predict: out holds one array; {model.name} gives {type(outputs).__name__}. "
+                    "Use predict_iter, or model.outputs_at(name).predict(..., out=...)."
+                )
+            outputs = np.ascontiguousarray(outputs)
+            if first is None:
+                first = outputs
+                _write_header(file, first, 2**62)  # as long as a header can become, and overwritten at the end
+                begin = file.tell()
+            outputs.tofile(file)
+            rows += len(outputs)
+        assert first is not None
+        file.seek(0)
+        _write_header(file, first, rows, begin)
+    return np.load(path, mmap_mode="r")
+
+
+def _write_header(file: IO[bytes], first: np.ndarray, rows: int, length: int | None = None) -> None:
+    """Write the header of an `.npy` file (version 1.0, NumPy Enhancement Proposal 1), filled up to a length."""
+    facts = {
+        "descr": np.lib.format.dtype_to_descr(first.dtype),
+        "fortran_order": False,
+        "shape": (rows, *first.shape[1:]),
+    }
+    text = repr(facts).encode("latin1")
+    size = (length or -(-(len(text) + 11) // 64) * 64) - 10
+    file.write(b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1) + b"\n")
 
 
 def _texts(x: Any) -> Any:
@@ -53,7 +108,8 @@ def _session(model: Any, batch: Any) -> Session:
 
 def _predict_batches(
     model: Any, x: Any, batch_size: int | None, verbose: Any, steps: int | None, callbacks: Any
-) -> Any:
+) -> Iterator[Any]:
+    """Yield the outputs of each batch, while up to `IN_FLIGHT` more are computed."""
     from tahr.callbacks import CallbackList
 
     source = make_source(x, batch_size=batch_size, steps=steps)
@@ -63,23 +119,20 @@ def _predict_batches(
     )  # fmt: skip
     bar = _progress(verbose, source.steps)
     listeners.on_predict_begin()
-    waiting: list[Any] = []
-    done: list[Any] = []
+    waiting: deque[Any] = deque()
     for step, batch in enumerate(_batches(source, x, steps)):
         listeners.on_predict_batch_begin(step)
         waiting.append(session.predict(batch))
         if len(waiting) >= IN_FLIGHT:
-            done.append(_to_host(session, waiting.pop(0)))
+            yield _to_host(session, waiting.popleft())
         listeners.on_predict_batch_end(step, {"outputs": waiting[-1]} if listeners.wants_predict_batches else None)
         if bar is not None:
             bar.update(step + 1)
-    done += [_to_host(session, outputs) for outputs in waiting]
+    while waiting:
+        yield _to_host(session, waiting.popleft())
     listeners.on_predict_end()
     if bar is not None:
         bar.finish()
-    if len(done) == 1:
-        return done[0]
-    return tree.map_structure(lambda *parts: np.concatenate(parts), *done)
 
 
 def _batches(source: Any, x: Any, steps: int | None) -> Iterator[Any]:
