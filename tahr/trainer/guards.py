@@ -6,6 +6,7 @@ import numpy as np
 
 from tahr import tree
 from tahr.models.function import match_structure
+from tahr.trainer.graph_guards import check_endings, check_shapes, warn_of_unused_inputs
 from tahr.trainer.sources import Source
 
 __all__ = ["check_data"]
@@ -14,11 +15,14 @@ _SPARSE = ("SparseCategoricalCrossentropy",)
 _PROBABILITY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 
 
-def check_data(model: Any, source: Source | None, batch: tuple[Any, Any, Any], outputs: Any) -> None:
-    """Check all data of a source in memory, or else its first batch.
+def check_data(
+    model: Any, source: Source | None, batch: tuple[Any, Any, Any], outputs: Any, training: bool = False
+) -> None:
+    """Check all data of a source in memory, or else its first batch, and before training how the model ends.
 
     Raises:
-        ValueError: for NaN or infinite values, labels outside the classes, ids outside an embedding, missing targets.
+        ValueError: for NaN or infinite values, labels outside the classes, ids outside an embedding, missing targets,
+            targets of another shape than the outputs, logits for a loss of probabilities and the other way round.
     """
     data = source.host_arrays() if source is not None else None
     whole = data if data is not None else batch
@@ -39,8 +43,13 @@ def check_data(model: Any, source: Source | None, batch: tuple[Any, Any, Any], o
         return
     targets = compiled._align(y, outputs)
     flat = tree.flatten(outputs)
+    if training:
+        warn_of_unused_inputs(model)
+        check_endings(model, compiled._terms, compiled._names)
     for term in compiled._terms:
-        _check_labels(term.loss, targets[term.index], flat[term.index], compiled._names[term.index])
+        name = compiled._names[term.index]
+        _check_labels(term.loss, targets[term.index], flat[term.index], name)
+        check_shapes(term, targets[term.index], flat[term.index], name)
 
 
 def _check_finite(name: str, array: Any) -> None:

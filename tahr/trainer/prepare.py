@@ -42,7 +42,7 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
         compiled = model._compiled
         if cls.compute_loss is Model.compute_loss:
             compiled.build(_symbols(y), outputs, getattr(model, "output_names", None))
-        check_data(model, source, (x, y, sample_weight), outputs)
+        check_data(model, source, (x, y, sample_weight), outputs, training)
         if training:
             if model.optimizer is None:
                 raise ValueError(
