@@ -58,6 +58,7 @@ _NAMES = {
     "StatelessScope": "variables",
     "SymbolicScope": "variables",
     "Variable": "variables",
+    "compare": "comparison",
     "device": "autodiff",
     "grad": "autodiff",
     "hessian": "autodiff",
@@ -72,6 +73,7 @@ _NAMES = {
 
 if TYPE_CHECKING:
     from tahr.autodiff import device, grad, hessian, jacobian, value_and_grad, vjp, vmap
+    from tahr.comparison import compare
     from tahr.dtype_policies import DTypePolicy, FloatDTypePolicy
     from tahr.initializers import Initializer
     from tahr.layers import Input, InputSpec, Layer

@@ -28,6 +28,11 @@ def compile_model(
         raise ValueError(
             f"compile: expected steps_per_execution to be a whole number >= 1; received {steps_per_execution!r}."
         )
+    if isinstance(optimizer, (list, tuple)):
+        raise ValueError(
+            f"compile: expected one optimizer; received {len(optimizer)}. To try each of them use "
+            "tahr.compare(build, optimizers=[...], losses=[...], data=(x, y))."
+        )
     for weight in tree.flatten(loss_weights):
         if weight is not None and not isinstance(weight, numbers.Real):
             raise ValueError(
