@@ -7,7 +7,9 @@ from typing import Any
 
 from tahr import initializers, ops
 from tahr.arithmetic import Arithmetic
+from tahr.layers.adaptable import einsum, product, rows
 from tahr.layers.arguments import who, whole
+from tahr.layers.structure import note_swap
 from tahr.variables import Variable
 
 __all__ = ["LowRank", "enable_lora"]
@@ -17,7 +19,7 @@ class LowRank(Arithmetic):
     """What stands in the place of an adapted weight: it reads as the sum and knows cheaper ways to use it.
 
     Args:
-        base: the frozen weight, of shape `(..., outputs)`.
+        base: the frozen weight, of shape `(..., outputs)`: a variable, or a quantized weight.
         a: the first factor, of shape `(..., rank)`.
         b: the second factor, of shape `(rank, outputs)`.
         scale: factor of the addition.
@@ -29,7 +31,7 @@ class LowRank(Arithmetic):
     ((3, 2), [2.0, 2.0])
     """
 
-    def __init__(self, base: Variable, a: Variable, b: Variable, scale: float):
+    def __init__(self, base: Any, a: Variable, b: Variable, scale: float):
         self.base, self.a, self.b, self.scale = base, a, b, scale
 
     @property
@@ -68,11 +70,17 @@ class LowRank(Arithmetic):
 
     def product(self, x: Any) -> Any:
         """Return the matrix product of `x` and the sum, without making the sum."""
-        return ops.matmul(x, self.base) + ops.matmul(ops.matmul(x, self.a), self.b) * self.scale
+        return product(x, self.base) + ops.matmul(ops.matmul(x, self.a), self.b) * self.scale
+
+    def einsum(self, equation: str, x: Any) -> Any:
+        """Return the product of `x` and the sum that an equation says."""
+        if not hasattr(self.base, "einsum"):
+            return ops.einsum(equation, x, self.value)
+        return einsum(equation, x, self.base) + ops.einsum(equation, x, ops.matmul(self.a, self.b) * self.scale)
 
     def rows(self, ids: Any) -> Any:
         """Return rows of the sum, without making the other ones."""
-        return ops.take(self.base, ids, axis=0) + ops.matmul(ops.take(self.a, ids, axis=0), self.b) * self.scale
+        return rows(self.base, ids) + ops.matmul(ops.take(self.a, ids, axis=0), self.b) * self.scale
 
     def assign(self, value: Any) -> None:
         """Take `value` as the frozen weight, with an addition of zero."""
@@ -129,3 +137,4 @@ def enable_lora(
     base.trainable = False
     layer.lora_rank, layer.lora_alpha = rank, rank if lora_alpha is None else lora_alpha
     setattr(layer, name, LowRank(base, a, b, layer.lora_alpha / rank))
+    note_swap()

@@ -149,7 +149,9 @@ __all__ = sorted([*_FILES, *_ALIASES])
 def __getattr__(name: str) -> Any:
     target = _ALIASES.get(name, name)
     if target not in _FILES:
-        raise AttributeError(f"tahr.layers has no {name!r}.")
+        from tahr.compat.names import old_name
+
+        return old_name("layers", name)
     found = getattr(importlib.import_module(f"tahr.layers.{_FILES[target]}"), target)
     globals()[name] = found
     return found

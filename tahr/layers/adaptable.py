@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from tahr import ops
 from tahr.layers.layer import Layer
 
-__all__ = ["Adaptable", "product", "rows"]
+__all__ = ["Adaptable", "einsum", "product", "product_back", "rows"]
 
 
 class Adaptable(Layer):
@@ -70,6 +70,18 @@ def product(x: Any, weight: Any) -> Any:
     """Return the matrix product with a weight, in the weight's own way if it has one."""
     own = getattr(weight, "product", None)
     return ops.matmul(x, weight) if own is None else own(x)
+
+
+def product_back(x: Any, weight: Any) -> Any:
+    """Return the matrix product with a transposed weight, in the type of `x`."""
+    own = getattr(weight, "product_back", None)
+    return ops.matmul(x, ops.transpose(ops.cast(weight, x.dtype))) if own is None else own(x)
+
+
+def einsum(equation: str, x: Any, weight: Any) -> Any:
+    """Return the product with a weight that an equation says, in the weight's own way if it has one."""
+    own = getattr(weight, "einsum", None)
+    return ops.einsum(equation, x, weight) if own is None else own(equation, x)
 
 
 def rows(table: Any, ids: Any) -> Any:

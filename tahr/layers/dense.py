@@ -3,14 +3,15 @@
 from typing import Any
 
 from tahr import activations
-from tahr.layers.adaptable import Adaptable, product
+from tahr.layers.adaptable import product
 from tahr.layers.arguments import keep, known, weight, whole
 from tahr.layers.input_spec import InputSpec
+from tahr.layers.quantizable import Quantizable
 
 __all__ = ["Dense"]
 
 
-class Dense(Adaptable):
+class Dense(Quantizable):
     """Return `activation(inputs @ kernel + bias)` over the last axis of the inputs.
 
     Args:
@@ -36,6 +37,7 @@ class Dense(Adaptable):
     """
 
     supports_masking = True
+    quantization_modes = ("int8", "int4", "float8")
     kernel: Any = None
     bias: Any = None
 
@@ -79,6 +81,11 @@ class Dense(Adaptable):
         self.bias = weight(self, "bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: features})
         self._adapt_as_told()
+
+    def _quantized_layouts(self) -> dict[str, Any]:
+        from tahr.adapt.quantized import Layout
+
+        return {"kernel": Layout(self.kernel.shape, summed=(0,), scale_axes=(1,))}
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Compute the outputs."""

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from tahr import activations, ops
-from tahr.layers.adaptable import Adaptable
+from tahr import activations
+from tahr.layers.adaptable import einsum
 from tahr.layers.arguments import keep, weight, who
+from tahr.layers.quantizable import Quantizable
 from tahr.symbolic import KerasTensor
 
 __all__ = ["EinsumDense"]
 
 
-class EinsumDense(Adaptable):
+class EinsumDense(Quantizable):
     """Return `activation(einsum(equation, inputs, kernel) + bias)`.
 
     Args:
@@ -40,6 +41,7 @@ class EinsumDense(Adaptable):
 
     unrecorded = frozenset({"gptq_unpacked_column_size"})
     _always_written = frozenset({"activity_regularizer"})
+    quantization_modes = ("int8", "int4", "float8")
     kernel: Any = None
     bias: Any = None
 
@@ -108,9 +110,22 @@ class EinsumDense(Adaptable):
             self.bias = weight(self, "bias", [*shape, *(1,) * max(after, 0)])
         self._adapt_as_told()
 
+    def _quantized_layouts(self) -> dict[str, Any]:
+        from tahr.adapt.quantized import Layout
+
+        _, kernel, result = _parts(self)
+        if result.endswith("...") or ("..." in result and not result.startswith("...")):
+            raise NotImplementedError(
+                f"{who(self)}: quantization needs a result whose ellipsis comes first; received {self.equation!r}."
+            )
+        summed = tuple(i for i, a in enumerate(kernel) if a not in result)
+        letters = result.removeprefix("...")
+        axes = tuple(kernel.index(a) if a in kernel else None for a in letters)
+        return {"kernel": Layout(self.kernel.shape, summed, axes)}
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Compute the outputs."""
-        x = ops.einsum(self.equation, inputs, self.kernel)
+        x = einsum(self.equation, inputs, self.kernel)
         if self.bias is not None:
             x = x + self.bias
         return self.activation(x)

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 
 from tahr import dtypes, initializers, ops
-from tahr.layers.adaptable import Adaptable, rows
+from tahr.layers.adaptable import product, product_back, rows
 from tahr.layers.arguments import keep, weight, who, whole
+from tahr.layers.quantizable import Quantizable
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
 
-class Embedding(Adaptable):
+class Embedding(Quantizable):
     """Return the row of a trained table for each id.
 
     Args:
@@ -39,6 +40,7 @@ class Embedding(Adaptable):
     unrecorded = frozenset({"weights", "autocast"})
     _always_written = frozenset({"activity_regularizer"})
     adapted = "embeddings"
+    quantization_modes = ("int8", "int4")
     embeddings: Any = None
     embeddings_initializer: Any
 
@@ -74,9 +76,25 @@ class Embedding(Adaptable):
             self.set_weights(weights if isinstance(weights, list) else [weights])
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table."""
-        self.embeddings = weight(self, "embeddings", (self.input_dim, self.output_dim))
+        """Make the tables."""
+        self._make_tables()
         self._adapt_as_told()
+
+    def _make_tables(self) -> None:
+        self.embeddings = weight(self, "embeddings", (self.input_dim, self.output_dim))
+
+    def quantized_build(self, embeddings_shape: Any, mode: str, config: Any = None) -> None:
+        """Make the variables of a quantized table of a shape, all zero; files of quantized layers fill them.
+
+        Raises:
+            ValueError: if the table has another shape, or `mode` is unknown.
+        """
+        super().quantized_build(embeddings_shape, mode, config)
+
+    def _quantized_layouts(self) -> dict[str, Any]:
+        from tahr.adapt.quantized import Layout
+
+        return {"embeddings": Layout(self.embeddings.shape, summed=(1,), scale_axes=(0,), across=True)}
 
     def call(self, inputs: Any) -> Any:
         """Return the rows."""
@@ -131,6 +149,9 @@ class ReversibleEmbedding(Embedding):
     [[2.0, 2.0, 2.0]]
     """
 
+    quantization_modes = ("int8", "int4")
+    reverse_embeddings: Any = None
+
     def __init__(
         self,
         input_dim: int,
@@ -155,9 +176,8 @@ class ReversibleEmbedding(Embedding):
         )
         self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
 
-    def build(self, input_shape: Any = None) -> None:
-        """Make the tables."""
-        super().build(input_shape)
+    def _make_tables(self) -> None:
+        super()._make_tables()
         if not self.tie_weights:
             self.reverse_embeddings = self.add_weight(
                 (self.output_dim, self.input_dim),
@@ -165,13 +185,21 @@ class ReversibleEmbedding(Embedding):
                 name="reverse_embeddings",
             )
 
+    def _quantized_layouts(self) -> dict[str, Any]:
+        found = super()._quantized_layouts()
+        if not self.tie_weights:
+            from tahr.adapt.quantized import Layout
+
+            shape = self.reverse_embeddings.shape
+            found["reverse_embeddings"] = Layout(shape, (0,), (1,), pack_axis=0, zero_dtype="float32")
+        return found
+
     def call(self, inputs: Any, reverse: bool = False) -> Any:
         """Return rows for ids, or scores for vectors."""
         if not reverse:
             return super().call(inputs)
-        kernel = ops.transpose(self.embeddings) if self.tie_weights else ops.convert_to_tensor(self.reverse_embeddings)
-        kind = self.reverse_dtype or self.compute_dtype
-        scores = ops.matmul(ops.cast(inputs, kind), ops.cast(kernel, kind))
+        x = ops.cast(inputs, self.reverse_dtype or self.compute_dtype)
+        scores = product_back(x, self.embeddings) if self.tie_weights else product(x, self.reverse_embeddings)
         cap = self.logit_soft_cap
         return scores if cap is None else ops.tanh(scores / cap) * cap
 

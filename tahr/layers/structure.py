@@ -1,11 +1,12 @@
 """Finding the parts of layers, and finding them just once while the structure stays."""
 
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["known_structure", "search", "search_once", "unique"]
+__all__ = ["known_structure", "note_swap", "search", "search_once", "swaps", "unique"]
 
 
 class _Scope(threading.local):
@@ -13,6 +14,19 @@ class _Scope(threading.local):
 
 
 _scope = _Scope()
+_swaps = itertools.count(1)
+_last_swap = 0
+
+
+def note_swap() -> None:
+    """Say that a layer's weights were replaced by others, so that nothing compiled with the old ones is used."""
+    global _last_swap
+    _last_swap = next(_swaps)
+
+
+def swaps() -> int:
+    """Return a number that changes whenever weights of any layer are replaced by others."""
+    return _last_swap
 
 
 class known_structure:
@@ -66,5 +80,3 @@ def search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from search(item, kinds)
-
-

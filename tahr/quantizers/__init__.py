@@ -3,6 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tahr.quantizers.config import (
+    AWQConfig,
+    Float8QuantizationConfig,
+    GPTQConfig,
+    Int4QuantizationConfig,
+    Int8QuantizationConfig,
+    QuantizationConfig,
+)
 from tahr.quantizers.float8 import compute_float8_amax_history, compute_float8_scale, quantize_and_dequantize
 from tahr.quantizers.packing import pack_int4, unpack_int4
 from tahr.quantizers.quantizer import AbsMaxQuantizer, Quantizer
@@ -14,7 +22,13 @@ from tahr.quantizers.whole import (
 from tahr.saving import serialization
 
 __all__ = [
+    "AWQConfig",
     "AbsMaxQuantizer",
+    "Float8QuantizationConfig",
+    "GPTQConfig",
+    "Int4QuantizationConfig",
+    "Int8QuantizationConfig",
+    "QuantizationConfig",
     "Quantizer",
     "abs_max_quantize",
     "abs_max_quantize_grouped_with_zero_point",

@@ -52,3 +52,10 @@ class AbsMaxQuantizer(Quantizer):
         axis = self.axis if axis is None else axis
         axis = tuple(axis) if isinstance(axis, (list, tuple)) else -1 if axis is None else axis
         return abs_max_quantize(x, axis, self.value_range, self.output_dtype, self.epsilon, to_numpy)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments; an axis that was not given is left out, as Keras does."""
+        config = super().get_config()
+        if self.axis is None:
+            del config["axis"]
+        return config

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tahr import backends, tree
-from tahr.layers.structure import known_structure
+from tahr.layers.structure import known_structure, swaps
 from tahr.optimizers import Optimizer
 from tahr.trainer.sources import Chunk
 from tahr.trainer.stateless import run_step
@@ -65,7 +65,7 @@ class Session:
             "metrics": [v for m in model.metrics for v in m.variables],
             "optimizer": [v for o in optimizers for v in o.variables],
         }
-        self.signature = signature_of(model)
+        self.signature, self.swaps = signature_of(model), swaps()
         known: dict[int, Variable] = {}
         groups: dict[str, list[Variable]] = {}
         for name, variables in parts.items():
@@ -203,6 +203,8 @@ class Session:
 
     def predict(self, batch: Any) -> Any:
         """Return the outputs for a batch; state that moves on in inference (a stateful RNN's) is published."""
+        if self.swaps != swaps():  # the path for one batch does not look at the model first
+            self.collect(self.model)
         found = self._functions.get("predict")
         if found is None:
             session, moved = weakref.proxy(self), []
