@@ -107,7 +107,9 @@ def __getattr__(name: str) -> Any:
     elif name in _ROOMS:
         found = importlib.import_module(f"tahr.{name}")
     else:
-        raise AttributeError(f"module 'tahr' has no attribute {name!r}")
+        from tahr.compat.names import old_name
+
+        return old_name("", name)
     globals()[name] = found
     return found
 

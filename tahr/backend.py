@@ -62,3 +62,9 @@ def clear_session(free_memory: bool = True) -> None:
         import gc
 
         gc.collect()
+
+
+def __getattr__(name: str) -> Any:
+    from tahr.compat.names import old_name
+
+    return old_name("backend", name)

@@ -29,7 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("info", help="versions, backends and devices")
     explain_parser = commands.add_parser("explain", help="who runs an operation on which backend")
     explain_parser.add_argument("name", metavar="OP", help="name of an operation, such as sinc")
+    run_parser = commands.add_parser("run", help="run a program that says `import keras` on tahr")
+    run_parser.add_argument("script", help="the Python file")
+    run_parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the program finds in sys.argv")
+    migrate_parser = commands.add_parser("migrate", help="show a program of Keras 1 or 2 with today's names, as a diff")
+    migrate_parser.add_argument("files", nargs="+", metavar="FILE", help="Python files")
+    migrate_parser.add_argument("--write", action="store_true", help="change the files, keeping FILE.orig")
     given = parser.parse_args(arguments)
+    if given.command == "run":
+        return run(given.script, given.arguments)
+    if given.command == "migrate":
+        return migrate(given.files, given.write)
     lines = info() if given.command == "info" else explain(given.name)
     try:
         for line in lines:
@@ -38,6 +48,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error.args[0], file=sys.stderr)
         return 2
     return 0
+
+
+def run(script: str, arguments: Sequence[str]) -> int:
+    """Run a program of Keras on tahr and return its exit status, or 2 if there is no such file."""
+    from tahr.compat.run import run_script
+
+    try:
+        return run_script(script, arguments)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        print(f"tahr run: {script}: {error.strerror}.", file=sys.stderr)
+        return 2
+
+
+def migrate(files: Sequence[str], write: bool) -> int:
+    """Print what changes in programs of Keras 1 and 2, or change them, and return 2 if one cannot be read."""
+    from tahr.compat.migrate import migrate_file
+
+    status = 0
+    for file in files:
+        try:
+            sys.stdout.writelines(migrate_file(file, write))
+        except (OSError, SyntaxError, ValueError) as error:
+            print(f"tahr migrate: {file}: {error}", file=sys.stderr)
+            status = 2
+    return status
 
 
 def info() -> Iterator[str]:

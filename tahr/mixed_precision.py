@@ -27,4 +27,6 @@ def __getattr__(name: str) -> Any:
         from tahr.optimizers import LossScaleOptimizer
 
         return LossScaleOptimizer
-    raise AttributeError(f"tahr.mixed_precision has no {name!r}; it has {', '.join(__all__)}.")
+    from tahr.compat.names import old_name
+
+    return old_name("mixed_precision", name)

@@ -6,7 +6,7 @@ from tahr.compat.notices import notice
 from tahr.recording import own_class, parameters_of
 from tahr.saving.legacy.arguments import BY_CLASS, REMOVED, RENAMED
 
-__all__ = ["modern_arguments"]
+__all__ = ["kernel_axes", "modern_arguments", "only_keras_1", "today_of"]
 
 # What files never hold, but programs said.
 _RENAMED_IN_PROGRAMS = {
@@ -65,15 +65,45 @@ def modern_arguments(made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return args, found
 
 
-def _today(cls: str, key: str, accepted: set[str]) -> str | None:
-    """Return today's name of an argument, None if it says nothing any more, or the name itself if it is unknown."""
+def today_of(cls: type, key: str) -> tuple[str | None, bool]:
+    """Return today's name of an argument of a class, and whether it is known; None stands for none any more.
+
+    >>> from tahr.compat.arguments import today_of
+    >>> today_of(layers.Dense, "output_dim"), today_of(layers.Dense, "units")
+    (('units', True), ('units', True))
+    """
+    accepted = {name for name, _, _ in parameters_of(cls)}
+    if key in accepted:
+        return key, True
+    renamed = {"dim_ordering": "data_format", "lr": "learning_rate"}.get(key) or _renamed(cls.__name__, key, accepted)
+    if renamed in accepted:
+        return renamed, True
+    return (None, True) if key in REMOVED - {"decay"} else (key, False)
+
+
+def kernel_axes(cls: str) -> tuple[str, ...]:
+    """Return what Keras 1 called the sizes of a kernel that were arguments of their own."""
+    return _KERNEL_AXES.get(cls, ())
+
+
+def only_keras_1() -> set[str]:
+    """Return arguments that say that a call is one of Keras 1."""
+    return _ONLY_KERAS_1
+
+
+def _renamed(cls: str, key: str, accepted: set[str]) -> str | None:
     candidates = [BY_CLASS.get(cls, {}).get(key), RENAMED.get(key), _RENAMED_IN_PROGRAMS.get(key)]
     if key.endswith("_init"):
         candidates.append(f"{key}ializer")
-    for today in candidates:
-        if today in accepted:
-            notice(f"{cls}({key}=...)", f"write {today}=...", f"{key} {today}")
-            return today
+    return next((today for today in candidates if today in accepted), None)
+
+
+def _today(cls: str, key: str, accepted: set[str]) -> str | None:
+    """Return today's name of an argument, None if it says nothing any more, or the name itself if it is unknown."""
+    today = _renamed(cls, key, accepted)
+    if today is not None:
+        notice(f"{cls}({key}=...)", f"write {today}=...", f"{key} {today}")
+        return today
     if key in REMOVED or key in _DROPPED:
         notice(f"{cls}({key}=...)", "leave it out: it changes nothing", key)
         return None

@@ -63,3 +63,9 @@ def serialize(constraint: Any) -> Any:
     {'max_value': 3, 'axis': 0}
     """
     return serialization.serialize_keras_object(constraint)
+
+
+def __getattr__(name: str) -> Any:
+    from tahr.compat.names import old_name
+
+    return old_name("constraints", name)

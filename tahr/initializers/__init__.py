@@ -113,3 +113,9 @@ def serialize(initializer: Any) -> Any:
     'Zeros'
     """
     return serialization.serialize_keras_object(initializer)
+
+
+def __getattr__(name: str) -> Any:
+    from tahr.compat.names import old_name
+
+    return old_name("initializers", name)

@@ -136,3 +136,9 @@ def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     0.25
     """
     return deserialize_keras_object(name, custom_objects, module_objects=_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    from tahr.compat.names import old_name
+
+    return old_name("losses", name)

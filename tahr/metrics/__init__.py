@@ -196,3 +196,9 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     2
     """
     return deserialize_keras_object(config, custom_objects, module_objects=_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    from tahr.compat.names import old_name
+
+    return old_name("metrics", name)

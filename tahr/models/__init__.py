@@ -18,7 +18,9 @@ __all__ = ["Model", "Sequential", "clone_model", "load_model", "model_from_json"
 
 def __getattr__(name: str) -> Any:
     if name not in _FILES:
-        raise AttributeError(f"tahr.models has no {name!r}.")
+        from tahr.compat.names import old_name
+
+        return old_name("models", name)
     return getattr(importlib.import_module(_FILES[name]), name)
 
 

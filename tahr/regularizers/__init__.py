@@ -64,3 +64,9 @@ def serialize(regularizer: Any) -> Any:
     {'l1': 0.5}
     """
     return serialization.serialize_keras_object(regularizer)
+
+
+def __getattr__(name: str) -> Any:
+    from tahr.compat.names import old_name
+
+    return old_name("regularizers", name)

@@ -85,7 +85,9 @@ __all__ = list(_NAMES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 def __getattr__(name: str) -> Any:
     if name not in _NAMES:
-        raise AttributeError(f"module 'tahr.utils' has no attribute {name!r}")
+        from tahr.compat.names import old_name
+
+        return old_name("utils", name)
     module, colon, original = _NAMES[name].partition(":")
     found = importlib.import_module(module)
     if original or not colon:

@@ -11,7 +11,9 @@ __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'tahr.wrappers' has no attribute {name!r}")
+        from tahr.compat.names import old_name
+
+        return old_name("wrappers", name)
     try:
         found = getattr(importlib.import_module("tahr.wrappers.estimators"), name)
     except ModuleNotFoundError as error:
