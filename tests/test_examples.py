@@ -62,3 +62,14 @@ def test_reviews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = program("reviews").main([*files, "--folder", str(tmp_path), "--epochs", "10"])
     said = capsys.readouterr().out
     assert code == 0 and "160 reviews to learn from" in said and (tmp_path / "reviews.keras").is_file()
+
+
+@pytest.mark.parametrize(("name", "short", "words"), [("pinn", "3", "residual"), ("gan", "2", "of 8 spots found")])
+def test_custom_training(name: str, short: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(name).main([short]) == 1  # too short a training to get there, and it says so
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_equation_is_solved() -> None:
+    assert program("pinn").main([]) == 0
