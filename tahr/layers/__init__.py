@@ -25,6 +25,7 @@ _FAMILIES = {
     "dense": ("Dense",),
     "einsum_dense": ("EinsumDense",),
     "embedding": ("Embedding", "ReversibleEmbedding"),
+    "foreign": ("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper"),
     "gru": ("GRU", "GRUCell"),
     "hashing": ("HashedCrossing", "Hashing"),
     "image.boxes": ("MaxNumBoundingBoxes",),

@@ -269,7 +269,10 @@ class Layer(Recorded, Operation):
         elif wanted is None:
             self.build(*list(known.values())[:1])
         else:
-            self.build(**{name: known[name] for name in wanted if name in known})
+            shapes = {name: known[name] for name in wanted if name in known}
+            if args and wanted and wanted[0] not in shapes:  # a subclass may call the first argument something else
+                shapes[wanted[0]] = shapes_of(args[0])
+            self.build(**shapes)
         self.built = True
 
     def get_build_config(self) -> dict[str, Any] | None:

@@ -17,10 +17,12 @@ class CallInfo:
         named = [p for p in signature.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)][1:]
         self.parameters = tuple(p.name for p in named)
         self.any_keyword = any(p.kind is p.VAR_KEYWORD for p in signature.values())
-        self.training = self.parameters.index("training") if "training" in self.parameters else None
+        never = len(named) + 1_000_000  # the place of what no positional argument can be
+        place = {p.name: never if p.kind is p.KEYWORD_ONLY else i for i, p in enumerate(named)}
+        self.training = place.get("training")
         default = signature["training"].default if self.training is not None else None
         self.training_default = None if default is inspect.Parameter.empty else default
-        self.mask = self.parameters.index("mask") if "mask" in self.parameters else 0
+        self.mask = place.get("mask", 0)
         self.masked_arguments = tuple(
             (i, f"{name}_mask") for i, name in enumerate(self.parameters) if f"{name}_mask" in self.parameters
         )
