@@ -165,6 +165,7 @@ class Nadam(SlotOptimizer):
             1.0, dtype="float32", trainable=False
         )  # of the momentum of all steps, for all variables
         self._variables.append(self._product)
+        self._shared = [self._product]
         for kept in self._slots:
             kept.append(self._product)
 

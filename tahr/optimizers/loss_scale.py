@@ -70,6 +70,11 @@ class LossScaleOptimizer(Optimizer):
             super().build(variables)
             self.inner_optimizer.build(variables)
 
+    def rebuild(self, variables: Any) -> None:
+        every = list(variables)
+        super().rebuild(every)
+        self.inner_optimizer.rebuild(every)
+
     def scale_loss(self, loss: Any) -> Any:
         """Return the loss times the current scale: what to compute gradients of."""
         return self.inner_optimizer.scale_loss(loss) * ops.cast(self.dynamic_scale, getattr(loss, "dtype", "float32"))

@@ -155,7 +155,7 @@ class MultiOptimizer(Optimizer):
             self._take([chosen])
             self._of[id(variable)] = chosen
         for optimizer in self._optimizers:
-            optimizer.build([v for v in variables if self._of[id(v)] is optimizer])
+            optimizer.rebuild([v for v in variables if self._of[id(v)] is optimizer])
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_of": [self._of[id(v)] for v in self._trainable_variables]}

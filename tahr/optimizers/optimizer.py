@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from tahr import backends, naming, ops
-from tahr.optimizers import transforms
+from tahr.optimizers import parameter_groups, transforms
 from tahr.optimizers.schedules.schedule import LearningRateSchedule
 from tahr.recording import Recorded
 from tahr.variables import StatelessScope, Variable, stateless_scope
@@ -27,6 +27,7 @@ class CommonArguments(TypedDict, total=False):
     loss_scale_factor: float | None
     gradient_accumulation_steps: int | None
     name: str | None
+    groups: dict[str, dict[str, Any]] | None
 
 
 class OptimizerArguments(CommonArguments, total=False):
@@ -91,6 +92,8 @@ class Optimizer(Recorded):
         loss_scale_factor: number that the loss is multiplied by before gradients are computed, and they are divided by.
         gradient_accumulation_steps: over how many steps gradients are averaged before variables change.
         name: name shown to people, and first part of the paths of its variables.
+        groups: other settings for some variables: a dict from patterns of their paths, such as `"backbone/*"`, to dicts
+            with `learning_rate`, `weight_decay` or both. Of several patterns that match, the first counts.
 
     Raises:
         ValueError: for values out of range, more than one kind of clipping, and unknown arguments.
@@ -117,9 +120,11 @@ class Optimizer(Recorded):
         loss_scale_factor: float | None = None,
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
+        groups: dict[str, dict[str, Any]] | None = None,
         **kwargs: Any,
     ):
         _refuse_unknown(type(self).__name__, kwargs)
+        self.groups = parameter_groups.checked(type(self).__name__, groups)
         self.name = name or naming.auto_name(naming.snake_case(type(self).__name__))
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
@@ -275,6 +280,7 @@ class Optimizer(Recorded):
             return
         self._trainable_variables = list(variables)
         self._positions = {id(v): i for i, v in enumerate(self._trainable_variables)}
+        self._own = list(self._variables)
         if self.use_ema:
             self._averages = [self.add_variable_from_reference(v, "average") for v in self._trainable_variables]
         if self.gradient_accumulation_steps:
@@ -282,6 +288,53 @@ class Optimizer(Recorded):
                 self.add_variable_from_reference(v, "gradient_accumulator") for v in self._trainable_variables
             ]
         self.built = True
+
+    def rebuild(self, variables: Sequence[Variable]) -> None:
+        """Make the state for training other variables, and keep that of those trained so far.
+
+        Args:
+            variables: all that are trained from now on or have been; variables that were frozen keep their state.
+
+        Raises:
+            ValueError: if the optimizer keeps more than an array for each variable and name, so nobody can tell what
+                belongs to which.
+
+        >>> v, w = keras.Variable(1.0), keras.Variable(1.0)
+        >>> optimizer = optimizers.SGD(0.5, momentum=0.5)
+        >>> optimizer.apply([ops.array(1.0)], [v])
+        >>> optimizer.rebuild([w, v])
+        >>> [float(x) for x in optimizer.variables[2:]]
+        [0.0, -0.5]
+        """
+        if not self.built:
+            self.build(variables)
+            return
+        every = [*variables, *(v for v in self._trainable_variables if not any(v is w for w in variables))]
+        kept = {id(v): [x.numpy() for x in self.state_of(v)] for v in self._trainable_variables}
+        shared = [x.numpy() for x in self._shared_state()]
+        self._variables = [v for v in self._own if any(v is w for w in self._variables)]
+        self.built = False
+        self.build(every)
+        pairs = [(self._shared_state(), shared), *((self.state_of(v), kept[id(v)]) for v in every if id(v) in kept)]
+        if any(len(own) != len(values) for own, values in pairs):
+            raise ValueError(
+                f"{self.name}: {type(self).__name__} keeps state whose variables are unknown, so it cannot train other "
+                "variables without losing it. Call compile again, which begins anew."
+            )
+        for own, values in pairs:
+            for variable, value in zip(own, values, strict=True):
+                variable.assign(value)
+
+    def state_of(self, variable: Variable) -> list[Variable]:
+        """Return what the optimizer keeps for one of the variables that it trains."""
+        place = self._positions[id(variable)]
+        return [kept[place] for kept in (self._averages, self._accumulators) if kept]
+
+    def _shared_state(self) -> list[Variable]:
+        """Return what it has made in `build` that belongs to no single variable."""
+        single = {id(x) for v in self._trainable_variables for x in self.state_of(v)}
+        own = {id(v) for v in self._own}
+        return [v for v in self._variables if id(v) not in single and id(v) not in own]
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -553,9 +606,12 @@ class Optimizer(Recorded):
     def _move(self, grads: list[Any], arrays: "Arrays", step: Any) -> None:
         """Make an update: clipping, weight decay, the formula, averages, constraints."""
         grads = transforms.clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
-        rate = self._rate(arrays.state, step)
-        self._decay(arrays, rate)
-        self.update(grads, arrays, rate, ops.cast(step + 1, "float32"))
+        rate, t = self._rate(arrays.state, step), ops.cast(step + 1, "float32")
+        if self.groups:
+            parameter_groups.update(self, grads, arrays, rate, step, t)
+        else:
+            self._decay(arrays, rate)
+            self.update(grads, arrays, rate, t)
         if self.use_ema:
             self._average(arrays, step)
         if any(v.constraint is not None for v in arrays.variables):
@@ -631,7 +687,8 @@ class Optimizer(Recorded):
 
     def decay_of(self, variable: Variable) -> float | None:
         """Return the weight decay of a variable that is not excluded from it."""
-        return self.weight_decay
+        group = parameter_groups.group_of(self.groups, variable)
+        return self.weight_decay if group is None else group.get("weight_decay", self.weight_decay)
 
     def _decays(self, variable: Variable) -> bool:
         for excluded in self._not_decayed:
@@ -651,6 +708,8 @@ class Optimizer(Recorded):
             config["learning_rate"] = (
                 float(rate.numpy()) if isinstance(rate, Variable) else serialize_keras_object(rate)
             )
+        if config.get("groups", 0) is None:  # which Keras does not know
+            del config["groups"]
         return config
 
     @classmethod

@@ -35,11 +35,17 @@ class SlotOptimizer(Optimizer):
             return
         super().build(var_list)
         self._slots: list[list[Variable]] = [[] for _ in self._trainable_variables]
+        self._shared: list[Variable] = []  # slots that all variables have in common
         most = max((len(self.slots_of(v)) for v in self._trainable_variables), default=0)
         for group in range(most):
             for variable, kept in zip(self._trainable_variables, self._slots, strict=True):
                 groups = self.slots_of(variable)
                 kept += [self.new_slot(variable, name) for name in (groups[group] if group < len(groups) else ())]
+
+    def state_of(self, variable: Variable) -> list[Variable]:
+        shared = {id(v) for v in self._shared}
+        kept = self._slots[self._positions[id(variable)]]
+        return [*super().state_of(variable), *(v for v in kept if id(v) not in shared)]
 
     def step(self, gradient: Any, value: Any, slots: Slots, rate: Any, t: Any) -> tuple[Any, Slots]:
         """Return the new value of a variable and of its slots.

@@ -48,8 +48,7 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
                 raise ValueError(
                     "fit: `compile` got optimizer=None, so nothing can be trained. Give it one, such as 'adam'."
                 )
-            if not model.optimizer.built:
-                model.optimizer.build(model.trainable_variables)
+            _build_optimizer(model)
     else:
         check_data(model, source, (x, y, sample_weight), None)
         if not model.built or model._session is None:
@@ -62,6 +61,15 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
                             model.optimizer.build(model.trainable_variables)
             rehearse(model, batch, training)
     return session_of(model)
+
+
+def _build_optimizer(model: Any) -> None:
+    """Make the optimizer's state; if more weights are trained than before, what it has is kept."""
+    optimizer, trained = model.optimizer, model.trainable_variables
+    if not optimizer.built:
+        optimizer.build(trained)
+    elif any(id(v) not in optimizer._positions for v in trained):
+        optimizer.rebuild(trained)
 
 
 def build(model: Any, x: Any) -> Any:

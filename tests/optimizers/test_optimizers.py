@@ -304,7 +304,7 @@ def test_minimize_finds_the_minimum():
     [
         (lambda: optimizers.get("adm"), ValueError, "'adam'"),
         (lambda: optimizers.get(len), ValueError, "an optimizer"),
-        (lambda: optimizers.SGD(lr=0.1), ValueError, "learning_rate"),
+        (lambda: optimizers.SGD(rate=0.1), ValueError, "unknown arguments"),
         (lambda: optimizers.SGD(momentum=2.0), ValueError, "momentum"),
         (lambda: optimizers.SGD(clipnorm=1.0, clipvalue=1.0), ValueError, "one kind of clipping"),
         (lambda: optimizers.Adam(gradient_accumulation_steps=1), ValueError, ">= 2"),
