@@ -13,6 +13,7 @@ _NAMES = {
     "LambdaCallback": "lambda_callback",
     "LearningRateScheduler": "learning_rate",
     "ModelCheckpoint": "model_checkpoint",
+    "OrbaxCheckpoint": "orbax_checkpoint",
     "ProgbarLogger": "progbar_logger",
     "ReduceLROnPlateau": "learning_rate",
     "RemoteMonitor": "remote_monitor",
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from tahr.callbacks.lambda_callback import LambdaCallback
     from tahr.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
     from tahr.callbacks.model_checkpoint import ModelCheckpoint
+    from tahr.callbacks.orbax_checkpoint import OrbaxCheckpoint
     from tahr.callbacks.progbar_logger import ProgbarLogger
     from tahr.callbacks.remote_monitor import RemoteMonitor
     from tahr.callbacks.swap_ema_weights import SwapEMAWeights

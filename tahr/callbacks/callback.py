@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from tahr import tree
+from tahr.recording import OldArguments
 
 __all__ = ["Callback"]
 
@@ -17,7 +18,7 @@ BATCH_HOOKS = {
 Logs = dict[str, Any] | None
 
 
-class Callback:
+class Callback(OldArguments):
     """Looks on while a model trains: a subclass defines the hooks that it wants to be called at.
 
     `logs` is a dict of metrics by name, the same one for all callbacks, so that one may add an entry for those after

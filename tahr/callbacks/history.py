@@ -26,7 +26,9 @@ class History(Callback):
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
-        self.history: dict[str, list[Any]] = {}
+        from tahr.compat.logs import Epochs
+
+        self.history: dict[str, list[Any]] = Epochs()
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Begin a list of epochs."""

@@ -88,6 +88,10 @@ class MonitorCallback(Callback):
         if not self.needs_monitor:
             return
         if self.monitor not in names:
+            from tahr.compat.logs import today_of_log
+
+            self.monitor = today_of_log(self.monitor, names)
+        if self.monitor not in names:
             raise ValueError(unknown_log(f"{type(self).__name__}: monitor={self.monitor!r}", self.monitor, names))
         self._find_direction()
         self._warned = True  # the log will come, if not in every epoch
