@@ -13,11 +13,11 @@ _RENAMED_IN_PROGRAMS = {
     "alpha": "negative_slope", "beta_init": "beta_initializer", "bins": "num_bins", "input": "inputs",
     "filter_size": "kernel_size", "m": "max_value", "max_tokens": "num_tokens", "output": "outputs",
     "pad": "padding", "stride_length": "strides", "theta": "threshold", "thresholds": "threshold",
-    "lambda1": "l1", "lambda2": "l2", "beta1": "beta_1", "beta2": "beta_2",
+    "lambda1": "l1", "lambda2": "l2", "beta1": "beta_1", "beta2": "beta_2", "epsilon": "min_delta",
 }  # fmt: skip
 _DROPPED = {
     "adjustment", "batch_size", "distribute", "embeddings_data", "embeddings_freq_data", "embeddings_layer_names",
-    "input_tensor", "lambda_", "load_weights_on_restart", "schedule_decay", "share_weights", "sparse_labels", "tensor",
+    "input_tensor", "lambda_", "period", "load_weights_on_restart", "schedule_decay", "share_weights", "sparse_labels", "tensor",
     "write_grads",
 }  # fmt: skip
 _SHAPES = ("input_shape", "batch_input_shape", "input_dim")

@@ -9,6 +9,7 @@ import types
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tahr import config
 from tahr.compat.names import NAMES, old_name
 from tahr.saving.model_file import KERAS_FORMAT
 
@@ -174,6 +175,7 @@ class serve:
     """
 
     def __enter__(self) -> None:
+        config.backend()  # chosen by what is installed, before `tensorflow` seems to be
         self._finder = _Finder()
         self._before = dict(_foreign(sys.modules))
         for name in self._before:

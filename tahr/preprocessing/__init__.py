@@ -8,12 +8,13 @@ _NAMES = {
     "image": "tahr.preprocessing.image:",
     "image_dataset_from_directory": "tahr.utils.image_dataset",
     "sequence": "tahr.preprocessing.sequence:",
+    "text": "tahr.preprocessing.text:",
     "text_dataset_from_directory": "tahr.utils.text_dataset",
     "timeseries_dataset_from_array": "tahr.utils.timeseries",
 }
 
 if TYPE_CHECKING:
-    from tahr.preprocessing import image, sequence
+    from tahr.preprocessing import image, sequence, text
     from tahr.utils.image_dataset import image_dataset_from_directory
     from tahr.utils.text_dataset import text_dataset_from_directory
     from tahr.utils.timeseries import timeseries_dataset_from_array

@@ -50,6 +50,11 @@ def save_weights(
     path = Path(filepath)
     sharded = str(path).endswith(".weights.json")
     if not str(path).endswith((".weights.h5", ".weights.json")):
+        if path.suffix in (".h5", ".hdf5"):
+            from tahr.compat.files import save_old_weights
+
+            _require_built(model, "save_weights")
+            return save_old_weights(model, path, overwrite)
         raise ValueError(f"save_weights: expected a path that ends in '.weights.h5'; received {str(filepath)!r}.")
     if max_shard_size is not None and not max_shard_size > 0:
         raise ValueError(f"save_weights: expected max_shard_size in GB to be above 0; received {max_shard_size!r}.")

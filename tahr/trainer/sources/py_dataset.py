@@ -124,7 +124,7 @@ class DatasetSource(Source):
         indices = itertools.islice(self._indices(epoch), start, None)
         if workers <= 1:
             for index in indices:
-                yield self._standard(_item(self.dataset, index), index)
+                yield self._standard(_item(self.dataset, epoch, index), index)
             return
         processes = getattr(self.dataset, "use_multiprocessing", False)
         pool: Executor = (ProcessPoolExecutor if processes else ThreadPoolExecutor)(workers)
@@ -132,7 +132,7 @@ class DatasetSource(Source):
         ahead = max(workers, getattr(self.dataset, "max_queue_size", 10))
         try:
             for index in indices:
-                waiting.append((index, pool.submit(_item, self.dataset, index)))
+                waiting.append((index, pool.submit(_item, self.dataset, epoch, index)))
                 if len(waiting) >= ahead:
                     at, future = waiting.popleft()
                     yield self._standard(future.result(), at)
@@ -189,9 +189,10 @@ class DatasetSource(Source):
         yield from self._run(0)
 
 
-def _item(dataset: Any, index: int) -> Any:
+def _item(dataset: Any, epoch: int, index: int) -> Any:
+    """Return a batch; a data set may make it from the pass at work, too, which workers are never in doubt about."""
     try:
-        return dataset[index]
+        return dataset.batch_of(epoch, index) if hasattr(dataset, "batch_of") else dataset[index]
     except Exception as error:
         error.add_note(f"Raised by {type(dataset).__name__}[{index}].")
         raise
