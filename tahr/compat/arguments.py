@@ -17,8 +17,8 @@ _RENAMED_IN_PROGRAMS = {
 }  # fmt: skip
 _DROPPED = {
     "adjustment", "batch_size", "distribute", "embeddings_data", "embeddings_freq_data", "embeddings_layer_names",
-    "input_tensor", "lambda_", "period", "load_weights_on_restart", "schedule_decay", "share_weights", "sparse_labels", "tensor",
-    "write_grads",
+    "input_tensor", "lambda_", "period", "load_weights_on_restart", "schedule_decay", "share_weights", "sparse_labels",
+    "tensor", "write_grads",
 }  # fmt: skip
 _SHAPES = ("input_shape", "batch_input_shape", "input_dim")
 _SERIES = {"Conv1D", "GRU", "LSTM", "RNN", "SeparableConv1D", "SimpleRNN"}
