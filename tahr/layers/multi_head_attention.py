@@ -111,38 +111,112 @@ class _ProjectedAttention(Layer):
         return_attention_scores: bool = False,
         training: bool | None = None,
         use_causal_mask: bool = False,
+        cache: Any = None,
+        cache_update_index: Any = None,
     ) -> Any:
-        """Compute the outputs, and the weights if asked for."""
+        """Compute the outputs, and the weights and the cache if asked for."""
         key = value if key is None else key
-        mask = self._joined_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
-        q, k, v = self._query_dense(query), self._key_dense(key), self._value_dense(value)
-        result, weights = self._attend(q, k, v, mask, bool(training), return_attention_scores)
+        q = self._query_dense(query)
+        first, reach = 0, None  # the place of the first query among the keys, and how many of these are there
+        if cache is None:
+            k, v = self._key_dense(key), self._value_dense(value)
+        else:
+            k, v, cache = self._with_cache(key, value, cache, cache_update_index)
+            if cache_update_index is not None:
+                first, reach = cache_update_index, cache_update_index + value.shape[1]
+        masks = query_mask, value_mask, key_mask, attention_mask
+        alone = (
+            use_causal_mask
+            and len(self.attention_axes) == 1
+            and cache is None
+            and all(m is None for m in masks[1:])
+            and not self._asks_more(query_mask)
+        )
+        lengths = q.shape[1], k.shape[1]
+        mask = None if alone else self._joined_mask(lengths, *masks, use_causal_mask, first, reach)
+        result, weights = self._attend(q, k, v, mask, alone, bool(training), return_attention_scores)
         if self.use_gate:
             result = result * ops.sigmoid(self._gate_dense(query))
-        result = self._output_dense(result)
-        return (result, weights) if return_attention_scores else result
+        found = [self._output_dense(result)]
+        found += [weights] if return_attention_scores else []
+        found += [cache] if cache is not None else []
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def _asks_more(self, query_mask: Any) -> bool:
+        """Return whether more than a causal mask decides what is seen."""
+        return self.sliding_window is not None or (query_mask is not None and self._query_mask_counts)
+
+    def new_cache(self, batch_size: int, length: int) -> Any:
+        """Return an empty cache: zeros of shape (batch, 2 for keys and values, length, heads, size).
+
+        Args:
+            batch_size: number of sequences.
+            length: number of keys that there is room for.
+
+        Raises:
+            ValueError: if keys and values differ in size.
+        """
+        _, heads, key_size, value_size = self._head_sizes()
+        if key_size != value_size:
+            raise ValueError(
+                f"{who(self)}: a cache needs value_dim equal to key_dim; received {value_size}, {key_size}."
+            )
+        return ops.zeros((batch_size, 2, length, heads, key_size), self.compute_dtype)
+
+    def _with_cache(self, key: Any, value: Any, cache: Any, index: Any) -> tuple[Any, Any, Any]:
+        """Return keys and values, those of before among them, and the cache with the new ones at `index`."""
+        _, heads, size, value_size = self._head_sizes()
+        if len(cache.shape) != 5 or tuple(cache.shape[1:2]) != (2,) or tuple(cache.shape[3:]) != (heads, value_size):
+            raise ValueError(
+                f"{who(self)}: expected a cache of shape (batch, 2, length, {heads}, {size}), as new_cache makes it; "
+                f"received {tuple(cache.shape)}."
+            )
+        if index is None:
+            return cache[:, 0], cache[:, 1], cache
+        new = ops.stack([self._key_dense(key), self._value_dense(value)], axis=1)
+        cache = ops.slice_update(cache, (0, 0, index, 0, 0), ops.cast(new, ops.dtype(cache)))
+        return cache[:, 0], cache[:, 1], cache
 
     def _joined_mask(
-        self, query: Any, value: Any, query_mask: Any, value_mask: Any, key_mask: Any, given: Any, causal: bool
+        self,
+        lengths: tuple[int, int],
+        query_mask: Any,
+        value_mask: Any,
+        key_mask: Any,
+        given: Any,
+        causal: bool,
+        first: Any,
+        reach: Any,
     ) -> Any:
-        """Return booleans of shape (batch, ..., queries, keys), or None where everything is seen."""
+        """Return booleans of shape (batch, ..., queries, keys), or None where everything is seen.
+
+        `first` is the place of the first query among the keys; keys from `reach` on are not there yet.
+        """
+        queries, keys = lengths
+        for name, m in (("value_mask", value_mask), ("key_mask", key_mask)):
+            if m is not None and m.shape[-1] not in (keys, None) and keys is not None:
+                raise ValueError(f"{who(self)}: expected {name} to cover {keys} keys; received shape {tuple(m.shape)}.")
         parts = [] if given is None else [ops.cast(given, "bool")]
         if query_mask is not None and self._query_mask_counts:
             parts.append(ops.expand_dims(ops.cast(query_mask, "bool"), -1))
         parts += [ops.expand_dims(ops.cast(m, "bool"), -2) for m in (value_mask, key_mask) if m is not None]
-        if causal or self.sliding_window is not None:
-            queries, keys = query.shape[1], value.shape[1]
+        if causal or self.sliding_window is not None or reach is not None:
+            place = ops.expand_dims(ops.arange(keys), 0)
+            distance = ops.expand_dims(ops.arange(queries) + first, 1) - place
             if causal:
-                parts.append(ops.expand_dims(causal_mask(queries, keys), 0))
+                parts.append(ops.expand_dims(distance >= 0, 0))
+            elif reach is not None:
+                parts.append(ops.expand_dims(ops.broadcast_to(place < reach, (queries, keys)), 0))
             if self.sliding_window is not None:
-                distance = ops.expand_dims(ops.arange(queries), 1) - ops.expand_dims(ops.arange(keys), 0)
                 parts.append(ops.expand_dims(ops.absolute(distance) < self.sliding_window, 0))
         joined = None
         for part in parts:
             joined = part if joined is None else ops.logical_and(joined, part)
         return joined
 
-    def _attend(self, q: Any, k: Any, v: Any, mask: Any, training: bool, return_scores: bool) -> tuple[Any, Any]:
+    def _attend(
+        self, q: Any, k: Any, v: Any, mask: Any, causal: bool, training: bool, return_scores: bool
+    ) -> tuple[Any, Any]:
         """Return the heads' results, shaped like the projected query, and the weights (None unless asked for)."""
         shape = q.shape
         axes, free = self.attention_axes, [a for a in range(1, len(shape) - 2) if a not in self.attention_axes]
@@ -154,9 +228,15 @@ class _ProjectedAttention(Layer):
         plain = not return_scores and not (training and self.dropout > 0)
         if plain:
             flash = self.flash_attention
-            result = ops.dot_product_attention(q_BTNH, k_BSGH, v_BSGH, mask=mask_BNTS, flash_attention=flash)
+            result = ops.dot_product_attention(
+                q_BTNH, k_BSGH, v_BSGH, mask=mask_BNTS, is_causal=causal, flash_attention=flash
+            )
             weights = None
         else:
+            if causal:
+                mask_BNTS = _mask_of_heads(
+                    ops.expand_dims(causal_mask(q_BTNH.shape[1], k_BSGH.shape[1]), 0), 1, q_BTNH.shape, k_BSGH.shape
+                )
             result, weights = self._weigh(q_BTNH, k_BSGH, v_BSGH, mask_BNTS, training)
             q_sizes, k_sizes = [shape[a] for a in axes], [k.shape[a] for a in axes]
             weights = ops.reshape(weights, (shape[0], *(shape[a] for a in free), shape[-2], *q_sizes, *k_sizes))
@@ -240,6 +320,10 @@ class MultiHeadAttention(_ProjectedAttention):
         return_attention_scores: whether the weights, of shape `(batch, heads, queries, keys)`, are returned as well.
         training: whether weights are dropped.
         use_causal_mask: whether a query sees only keys up to its own position.
+        cache: keys and values of earlier calls, of shape `(batch, 2, length, heads, size)`; `new_cache` makes an empty
+            one. The outputs are then followed by the new cache.
+        cache_update_index: where the keys and values of this call go in the cache: the place of its first token. None
+            attends to the cache as it is.
 
     Source: Vaswani et al., Attention Is All You Need, 2017.
 
@@ -309,11 +393,10 @@ class MultiHeadAttention(_ProjectedAttention):
         found = super().compute_output_spec(query, *args, **kwargs)
         if not kwargs.get("return_attention_scores"):
             return found
-        result, scores = found
+        result, scores, *cache = found
         queries = query.shape[1]
-        return result, KerasTensor(
-            (scores.shape[0], self.num_heads, queries, queries), scores.dtype, record_history=False
-        )
+        shape = (scores.shape[0], self.num_heads, queries, queries)
+        return result, KerasTensor(shape, scores.dtype, record_history=False), *cache
 
 
 class GroupedQueryAttention(_ProjectedAttention):

@@ -13,6 +13,7 @@ from tahr.ops.activation import softmax
 from tahr.ops.declare import op
 from tahr.ops.elementwise import tanh
 from tahr.ops.normalization import wide
+from tahr.rematerialization import remat
 
 
 def _attention_shape(query: Any, key: Any, value: Any, **_: Any) -> shapes.Shape:
@@ -74,7 +75,8 @@ def dot_product_attention(
         mask: where it is False, the key has no weight; broadcasts likewise.
         scale: factor of the products, by default `1 / sqrt(size)`.
         is_causal: whether query i sees keys up to i only.
-        flash_attention: True asks for a fused kernel, False forbids it, None lets the backend choose.
+        flash_attention: whether queries are worked through in chunks, so that memory grows with the length and not
+            with its square; None does so where there are many.
         attn_logits_soft_cap: limit c to which products are bent by `c * tanh(x / c)`.
 
     Raises:
@@ -84,26 +86,79 @@ def dot_product_attention(
     [[[[3.0]]]]
     """
     _attention_shape(query, key, value)
-    run = OPERATIONS
-    (b, t, n, h), (_, s, g, _) = query.shape, key.shape
+    (b, t, n, h), s = query.shape, key.shape[1]
     for what, given in (("mask", mask), ("bias", bias)):
         if given is not None:
             check_heads(what, given, b, n, t, s)
     scale = 1 / math.sqrt(h) if scale is None else scale
+    long = t > CHUNK if flash_attention else flash_attention is None and t > CHUNK and t * s >= MANY
+    if long:
+        return _in_chunks(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
+    return _attend(query, key, value, bias, visible(mask, is_causal, t, s), scale, attn_logits_soft_cap)
+
+
+CHUNK = 256  # queries whose products with all keys are in memory at once
+MANY = 1024 * 1024  # products of a head from which on the queries are cut into chunks
+
+
+def _attend(query: Any, key: Any, value: Any, bias: Any, seen_BNTS: Any, scale: float, cap: float | None) -> Any:
+    """Return the means, by way of the products of all queries with all keys."""
+    run = OPERATIONS
+    (b, t, n, h), (_, s, g, _) = query.shape, key.shape
     q_BTGRH = run["reshape"](query * scale, (b, t, g, n // g, h))
     logits_BGRTS = run["einsum"]("btgrh,bsgh->bgrts", wide(q_BTGRH), wide(key))
     logits_BNTS = run["reshape"](logits_BGRTS, (b, n, t, s))
-    if attn_logits_soft_cap is not None:
-        logits_BNTS = attn_logits_soft_cap * tanh(logits_BNTS / attn_logits_soft_cap)
+    if cap is not None:
+        logits_BNTS = cap * tanh(logits_BNTS / cap)
     if bias is not None:
         logits_BNTS = logits_BNTS + run["cast"](bias, logits_BNTS.dtype)
-    seen_BNTS = visible(mask, is_causal, t, s)
     if seen_BNTS is not None:
         lowest = -0.7 * 3.4e38 if dtypes.of(logits_BNTS) == "float32" else -0.7 * 1.7e308
         logits_BNTS = run["where"](seen_BNTS, logits_BNTS, lowest)
     weights_BGRTS = run["reshape"](run["cast"](softmax(logits_BNTS), value.dtype), (b, g, n // g, t, s))
     found_BTGRH = run["einsum"]("bgrts,bsgh->btgrh", weights_BGRTS, value)
     return run["reshape"](found_BTGRH, (b, t, n, value.shape[-1]))
+
+
+def _in_chunks(
+    query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: float, is_causal: bool, cap: float | None
+) -> Any:
+    """Return the means for some queries after the other: the memory grows with the length, not with its square.
+
+    For the gradient the products of a chunk are computed again (as Rabe and Staats, 2021, "Self-attention Does Not Need
+    O(n^2) Memory", whose chunks of keys are not needed for that).
+    """
+    run = OPERATIONS
+    (b, t, n, _), s = query.shape, key.shape[1]
+    chunks = -(-t // CHUNK)
+    filled = chunks * CHUNK - t
+
+    def cut(x: Any, axis: int) -> Any:
+        """Return chunks along an axis, in front."""
+        if filled:
+            x = run["pad"](x, [(0, filled) if a == axis else (0, 0) for a in range(len(x.shape))])
+        x = run["reshape"](x, (*x.shape[:axis], chunks, CHUNK, *x.shape[axis + 1 :]))
+        return run["moveaxis"](x, axis, 0)
+
+    parts = {"query": cut(query, 1), "first": run["arange"](chunks) * CHUNK}
+    whole: dict[str, Any] = {}
+    for name, given in (("mask", mask), ("bias", bias)):
+        if given is not None:
+            has_queries = len(given.shape) >= 2 and given.shape[-2] == t
+            (parts if has_queries else whole)[name] = cut(given, len(given.shape) - 2) if has_queries else given
+
+    def attend(part: dict[str, Any], key: Any, value: Any) -> Any:
+        given = {**whole, **part}
+        seen = None if given.get("mask") is None else run["cast"](given["mask"], "bool")
+        if is_causal:
+            place = given["first"] + run["arange"](CHUNK)
+            causal = run["expand_dims"](place, 1) >= run["expand_dims"](run["arange"](s), 0)
+            seen = causal if seen is None else run["logical_and"](seen, causal)
+        return _attend(given["query"], key, value, given.get("bias"), seen, scale, cap)
+
+    again = remat(attend)
+    found = run["map"](lambda part: again(part, key, value), parts)
+    return run["reshape"](run["moveaxis"](found, 0, 1), (b, chunks * CHUNK, n, value.shape[-1]))[:, :t]
 
 
 def visible(mask: Any, is_causal: bool, queries: int, keys: int) -> Any:

@@ -122,9 +122,10 @@ def test_modules_of_flax() -> None:
     model.fit(X, Y, epochs=15, verbose=0)
     assert model.evaluate(X, Y, verbose=0) < before
     assert not np.allclose(start[0], layer.non_trainable_weights[0].numpy())
-    variables = Block().init(np.zeros(2, "uint32"), X)
+    block: Any = Block()
+    variables = block.init(np.zeros(2, "uint32"), X)
     plain = host(layers.FlaxLayer(Block(), variables=variables)(X))
-    np.testing.assert_allclose(plain, np.asarray(Block().apply(variables, X)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(plain, np.asarray(block.apply(variables, X)), rtol=1e-5, atol=1e-6)
     for method in ("halved", lambda module, x: module(x) / 2):
         found = layers.FlaxLayer(Block(), method=method, variables=variables)(X)
         np.testing.assert_allclose(host(found), plain / 2, rtol=1e-5, atol=1e-6)
