@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr import dtypes, ops
+from tahr import backends, dtypes, ops
 from tahr.layers.arguments import who, whole
 from tahr.layers.hashing import bins_of
 from tahr.layers.host import host_array, texts_of
@@ -230,8 +230,25 @@ class IntegerLookup(IndexLookup):
         except ValueError as error:
             raise ValueError(f"{who(self)}: expected a whole number in each line; received {line!r:.60}.") from error
 
+    @property
+    def refuses_values(self) -> bool:
+        """Whether some values have no index, which only the host can say."""
+        return self.num_oov_indices == 0 and not self.invert
+
+    def check_inputs(self, values: Any) -> None:
+        """Check that all values on the host have an index.
+
+        Raises:
+            ValueError: if one has none.
+        """
+        if self.refuses_values:
+            self._require()
+            self._indices(host_array(values, self))
+
     def _on_device(self, x: Any) -> Any:
         """Look up a tensor by ops, so that it compiles."""
+        if self.refuses_values and not backends.current().compiling():
+            self.check_inputs(self._fetched(x))
         if not dtypes.is_int(ops.dtype(x)):
             x = ops.cast(x, "int32")
         if self.invert:

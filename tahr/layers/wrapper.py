@@ -5,7 +5,7 @@ from typing import Any
 from tahr import ops, tree
 from tahr.layers.arguments import who, whole
 from tahr.layers.layer import Layer
-from tahr.layers.signature import call_takes
+from tahr.layers.signature import call_info
 
 __all__ = ["SpectralNormalization", "TimeDistributed", "Wrapper"]
 
@@ -35,7 +35,8 @@ class Wrapper(Layer):
 class TimeDistributed(Wrapper):
     """Apply a layer to every step of a sequence.
 
-    The steps of all examples go through the layer as one batch.
+    The steps of all examples go through the layer as one batch; while training a layer that keeps statistics, such as
+    `BatchNormalization`, one step after the other.
 
     Args:
         layer: the layer.
@@ -62,10 +63,19 @@ class TimeDistributed(Wrapper):
         batch, steps = inputs.shape[:2]
         if mask is not None and len(mask.shape) != 2:
             raise ValueError(f"{who(self)}: expected a mask of shape (batch, steps); received {tuple(mask.shape)}.")
+        if training and steps is not None and any(not v.learnable for v in self.layer.weights):
+            found = [self._step(inputs[:, t], None if mask is None else mask[:, t], training) for t in range(steps)]
+            return tree.map_structure(lambda *x: ops.stack(x, 1), *found)
         joined = None if None in (batch, steps) else batch * steps
         flat = ops.reshape(inputs, (joined, *inputs.shape[2:]))
-        outputs = self.layer(flat, training=training) if call_takes(type(self.layer), "training") else self.layer(flat)
+        outputs = self._step(flat, None if mask is None else ops.reshape(mask, (joined,)), training)
         return tree.map_structure(lambda x: ops.reshape(x, (batch, steps, *x.shape[1:])), outputs)
+
+    def _step(self, inputs: Any, mask: Any, training: bool | None) -> Any:
+        """Return the outputs of the layer for one step, or for all as one batch."""
+        given = {"mask": mask, "training": training}
+        takes = call_info(type(self.layer)).parameters
+        return self.layer(inputs, **{k: v for k, v in given.items() if v is not None and k in takes})
 
 
 class SpectralNormalization(Wrapper):

@@ -214,7 +214,8 @@ class Session:
                 moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
                 return outputs, [new[i] for i in moved]
 
-            eager = self.eager or holds_text(batch)  # text goes through lookups on the host, which do not compile
+            looks = any(getattr(layer, "refuses_values", False) for layer in self.model._flatten_layers())
+            eager = self.eager or looks or holds_text(batch)  # lookups of text and of refused values run on the host
             found = self._functions["predict"] = (run if eager else self.engine.compile(run), moved)
         function, moved = found
         variables = self.of["predict"]

@@ -223,3 +223,19 @@ def test_a_lambda_takes_mask_and_training() -> None:
 
     layers.Lambda(note)(X, training=True)
     assert seen == [True]
+
+
+def test_time_distributed_statistics_move_once_a_step() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 3, 5)).astype("float32")
+    mask = np.array([[True, True, False]] * 4)
+    inner, masked = layers.BatchNormalization(), layers.BatchNormalization()
+    found = ops.convert_to_numpy(layers.TimeDistributed(inner)(x, training=True))
+    layers.TimeDistributed(masked)(x, training=True, mask=mask)
+    mean, expected = np.zeros(5), []
+    for t in range(3):
+        mean = 0.99 * mean + 0.01 * x[:, t].mean(0)
+        expected.append((x[:, t] - x[:, t].mean(0)) / np.sqrt(x[:, t].var(0) + 1e-3))
+    np.testing.assert_allclose(inner.moving_mean.numpy(), mean, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found, np.stack(expected, 1), rtol=1e-4, atol=1e-4)
+    recorded = [-0.00238829, 0.00340331, 0.00557301, 0.00969865, 0.00460191]  # of Keras 3.15.1
+    np.testing.assert_allclose(masked.moving_mean.numpy(), recorded, rtol=1e-4, atol=1e-6)

@@ -493,3 +493,12 @@ def test_adapted_bins_survive_their_config() -> None:
 def test_weights_need_no_conversion(layer: Any) -> None:
     weight = np.ones(2)
     assert layer.convert_weight(weight) is weight
+
+
+def test_values_without_an_index_are_named_inside_a_model_too() -> None:
+    lookup = layers.IntegerLookup(vocabulary=[1, 2, 3], num_oov_indices=0)
+    model = keras.Sequential([keras.Input((1,), dtype="int64"), lookup, layers.Embedding(3, 2)])
+    assert model.predict(np.array([[1], [3]]), verbose=0).shape == (2, 1, 2)
+    for run in (model, lambda x: model.predict(x, verbose=0)):
+        with pytest.raises(ValueError, match=r"\[5\], and num_oov_indices=0"):
+            run(np.array([[1], [5]]))
