@@ -14,6 +14,8 @@ _PLACES = {
         "get_registered_object",
         "register_keras_serializable",
     ),
+    "report": ("LoadReport",),
+    "safetensors": ("load_safetensors", "read_safetensors", "save_safetensors"),
     "serialization": ("deserialize_keras_object", "serialize_keras_object"),
     "weights": ("load_weights", "save_weights"),
 }

@@ -6,7 +6,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -207,16 +207,26 @@ class _Window(io.RawIOBase):
         return got
 
 
-def write_member(archive: zipfile.ZipFile, name: str, content: str | IO[bytes]) -> None:
-    """Add a member, stored as it is, so that readers can map it."""
+def write_member(
+    archive: zipfile.ZipFile, name: str, content: str | IO[bytes], note: Callable[[bytes], Any] | None = None
+) -> int:
+    """Add a member, stored as it is, so that readers can map it; return its size.
+
+    Args:
+        archive: an open zip file.
+        name: the member's name.
+        content: text, or an open file.
+        note: called with each piece of the content.
+    """
     info = zipfile.ZipInfo(name, MADE)
     info.external_attr = 0o600 << 16
     if isinstance(content, str):
-        archive.writestr(info, content)
-        return
-    content.seek(0, os.SEEK_END)
-    info.file_size = content.tell()
+        content = io.BytesIO(content.encode("utf-8"))
+    info.file_size = content.seek(0, os.SEEK_END)
     content.seek(0)
     with archive.open(info, "w", force_zip64=info.file_size > 1 << 30) as target:
         while piece := content.read(1 << 20):
             target.write(piece)
+            if note is not None:
+                note(piece)
+    return info.file_size

@@ -11,7 +11,7 @@ from tahr.saving.archive import MADE, Archive, write_member
 from tahr.saving.atomic import replacing
 from tahr.saving.errors import UnreadableFileError
 
-__all__ = ["read_checkpoint", "write_checkpoint"]
+__all__ = ["decode", "encode", "read_checkpoint", "write_checkpoint"]
 
 FORMAT = 1
 PLAIN = (bool, int, float, str, type(None))
@@ -32,7 +32,7 @@ def write_checkpoint(path: Path, state: Any) -> None:
     {'step': 3, 'values': [array([1., 1.]), None]}
     """
     arrays: list[np.ndarray] = []
-    text = json.dumps({"format": FORMAT, "state": _encode(state, arrays, "")})
+    text = json.dumps({"format": FORMAT, "state": encode(state, arrays, "")})
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
         for i, array in enumerate(arrays):
             info = zipfile.ZipInfo(f"arrays/{i}.npy", MADE)
@@ -52,25 +52,25 @@ def read_checkpoint(path: Path) -> Any:
             content = json.loads(archive.text("state.json"))
             if content["format"] != FORMAT:
                 raise ValueError(f"it has format {content['format']!r}; this version reads format {FORMAT}")
-            return _decode(content["state"], archive)
+            return decode(content["state"], archive)
         except UnreadableFileError:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
             raise UnreadableFileError(f"{path}: not a readable checkpoint ({error}).") from error
 
 
-def _encode(value: Any, arrays: list[np.ndarray], where: str) -> Any:
+def encode(value: Any, arrays: list[np.ndarray], where: str) -> Any:
     """Return a value as JSON knows it; arrays go into the list, and what is no plain list or dict is marked."""
     if isinstance(value, np.generic):
         value = value.item() if isinstance(value, (np.bool_, np.integer, np.float64)) else np.asarray(value)
     if type(value) in PLAIN:
         return value
     if isinstance(value, list):
-        return [_encode(v, arrays, f"{where}[{i}]") for i, v in enumerate(value)]
+        return [encode(v, arrays, f"{where}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, tuple):
-        return {"kind": "tuple", "items": _encode(list(value), arrays, where)}
+        return {"kind": "tuple", "items": encode(list(value), arrays, where)}
     if isinstance(value, dict):
-        pairs = [[_encode(k, arrays, where), _encode(v, arrays, f"{where}[{k!r}]")] for k, v in value.items()]
+        pairs = [[encode(k, arrays, where), encode(v, arrays, f"{where}[{k!r}]")] for k, v in value.items()]
         return {"kind": "dict", "items": pairs}
     array = _array(value)
     if array is None:
@@ -99,21 +99,22 @@ def _plain(array: np.ndarray) -> np.ndarray:
     return array.view(f"u{array.dtype.itemsize}") if array.dtype.kind == "V" else array
 
 
-def _decode(value: Any, archive: Archive) -> Any:
+def decode(value: Any, archive: Archive, folder: str = "arrays") -> Any:
+    """Return what `encode` took, with its arrays from the members of a folder."""
     if isinstance(value, list):
-        return [_decode(v, archive) for v in value]
+        return [decode(v, archive, folder) for v in value]
     if not isinstance(value, dict):
         return value
     if value["kind"] == "tuple":
-        return tuple(_decode(value["items"], archive))
+        return tuple(decode(value["items"], archive, folder))
     if value["kind"] == "dict":
-        return {_decode(k, archive): _decode(v, archive) for k, v in value["items"]}
-    return _read_array(archive, int(value["index"]), value["dtype"])
+        return {decode(k, archive, folder): decode(v, archive, folder) for k, v in value["items"]}
+    return _read_array(archive, f"{folder}/{int(value['index'])}.npy", value["dtype"])
 
 
-def _read_array(archive: Archive, index: int, dtype: str) -> np.ndarray:
+def _read_array(archive: Archive, name: str, dtype: str) -> np.ndarray:
     file: IO[bytes]
-    with archive.open(f"arrays/{index}.npy") as file:  # which compares its checksum
+    with archive.open(name) as file:  # which compares its checksum
         array = np.lib.format.read_array(file, allow_pickle=False)
     if array.dtype.name == dtype or array.dtype.kind in "SU":
         return array
@@ -121,5 +122,5 @@ def _read_array(archive: Archive, index: int, dtype: str) -> np.ndarray:
 
     kind = getattr(ml_dtypes, dtype, None)
     if not isinstance(kind, type):
-        raise ValueError(f"array {index} has the unknown type {dtype!r}")
+        raise ValueError(f"{name} has the unknown type {dtype!r}")
     return array.view(kind)

@@ -14,11 +14,13 @@ from tahr.saving.archive import Archive, write_member
 from tahr.saving.atomic import may_write, replacing, replacing_folder
 from tahr.saving.errors import UnreadableFileError
 from tahr.saving.hdf5 import h5_reading, h5_writing, is_hdf5
+from tahr.saving.manifest import MANIFEST, Members, make_manifest, write_example
+from tahr.saving.report import LoadReport
 from tahr.saving.serialization import SharingScope, deserialize_keras_object, serialize_keras_object
 from tahr.saving.state import walk_state
 from tahr.saving.weights import _require_built, existing, read_state, write_state
 
-__all__ = ["load_model", "model_content", "model_from_json", "model_to_json", "save_model"]
+__all__ = ["load_model", "model_content", "model_from_json", "model_to_json", "places_in", "save_model"]
 
 CONFIG, METADATA, WEIGHTS, ASSETS = "config.json", "metadata.json", "model.weights.h5", "assets"
 KERAS_FORMAT = "3.15.1"  # the version of Keras whose layout of files this is
@@ -36,6 +38,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         overwrite: whether an existing file is replaced without asking.
         zipped: whether the file is a zip (as by default), or a folder with the same members.
         include_optimizer: for legacy files, whether the optimizer's state is saved.
+        example: inputs to keep in a `.keras` file with the outputs for them, which `tahr verify FILE` compares.
 
     Raises:
         ValueError: if the ending is none of these.
@@ -50,6 +53,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     """
     path = Path(filepath)
     include_optimizer = kwargs.pop("include_optimizer", True)
+    example = kwargs.pop("example", None)
     form = kwargs.pop("save_format", None)
     if kwargs:
         raise TypeError(f"save_model: unexpected arguments {sorted(kwargs)}.")
@@ -73,23 +77,26 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     elif zipped is False:
         _save_folder(model, path)
     else:
-        _save_zip(model, path)
+        _save_zip(model, path, example)
 
 
-def _save_zip(model: Any, path: Path) -> None:
+def _save_zip(model: Any, path: Path, example: Any = None) -> None:
     config = model_to_json(model)
     with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        write_member(archive, METADATA, _metadata())
-        write_member(archive, CONFIG, config)
+        members = Members(archive)
+        members.add(METADATA, _metadata())
+        members.add(CONFIG, config)
         with tempfile.TemporaryFile(dir=path.resolve().parent) as weights:
             with h5_writing(weights) as h5:
                 write_state(model, h5)
-            write_member(archive, WEIGHTS, weights)
+            members.add(WEIGHTS, weights)
         with tempfile.TemporaryDirectory() as folder:
             _save_assets(model, Path(folder))
             for asset in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
                 with open(asset, "rb") as content:
-                    write_member(archive, f"{ASSETS}/{asset.relative_to(folder).as_posix()}", content)
+                    members.add(f"{ASSETS}/{asset.relative_to(folder).as_posix()}", content)
+        described = None if example is None else write_example(members, model, example)
+        write_member(archive, MANIFEST, make_manifest(model, members.found, described))
 
 
 def _save_folder(model: Any, path: Path) -> None:
@@ -131,7 +138,18 @@ def model_to_json(model: Any, **kwargs: Any) -> str:
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
+def load_model(
+    filepath: Any,
+    custom_objects: Any = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    *,
+    report: bool = False,
+    strict: bool = False,
+    on_unknown: str = "error",
+    weights_only: bool = False,
+    isolate: bool = False,
+) -> Any:
     """Return the model saved in a file, ready to predict, and to train on if it was compiled.
 
     Args:
@@ -139,6 +157,13 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
         custom_objects: classes and functions by name, in addition to those registered.
         compile: whether the model is compiled as it was, with its optimizer's state.
         safe_mode: kept for Keras's sake; code in files is never run.
+        report: whether to return `(model, LoadReport)`.
+        strict: whether arrays in the file that the model has no place for are an error.
+        on_unknown: `"placeholder"` puts placeholders for layers of unknown classes, which keep what the file says of
+            them and are saved again, but cannot compute; `"error"` raises.
+        weights_only: whether to return only the arrays, a dict by place, which needs no class at all.
+        isolate: whether another process, with limits of memory, files and processes and without network, reads the
+            whole file first, so that a file that breaks a reader breaks that process.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -153,24 +178,72 @@ def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, 
     ...     keras.saving.load_model(os.path.join(folder, "small.keras")).layers[0].name
     'last'
     """
+    from tahr.saving.placeholders import placeholders
+
+    if on_unknown not in ("error", "placeholder"):
+        raise ValueError(f"load_model: expected on_unknown to be 'error' or 'placeholder'; received {on_unknown!r}.")
     path = existing(filepath)
+    if isolate:
+        from tahr.saving.isolation import check_in_isolation
+
+        check_in_isolation(path)
+    if weights_only:
+        from tahr.saving.arrays import read_arrays
+
+        return read_arrays(path)
+    with contextlib.ExitStack() as scope:
+        unknown = scope.enter_context(placeholders(_config_of(path))) if on_unknown == "placeholder" else {}
+        model, found = _load(path, custom_objects, compile, strict)
+    found.placeholders = dict(unknown)
+    return (model, found) if report else model
+
+
+def _config_of(path: Path) -> Any:
+    """Return a file's configuration before anything is made of it."""
+    if path.is_file() and is_hdf5(_head(path)):
+        return {}
+    with model_content(path) as content:
+        return parse_json(content.text(CONFIG), str(path))
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(8)
+
+
+def _load(path: Path, custom_objects: Any, compile: bool, strict: bool) -> tuple[Any, LoadReport]:
     if path.is_file():
-        with open(path, "rb") as file:
-            head = file.read(8)
+        head = _head(path)
         if is_hdf5(head):
             from tahr.saving.legacy.model import load_legacy_model
 
-            return load_legacy_model(path, custom_objects, compile)
+            return load_legacy_model(path, custom_objects, compile, strict)
         if not head:
             raise UnreadableFileError(f"{path}: the file is empty.")
     with model_content(path) as content:
-        model = _model_of(content.text(CONFIG), str(path), custom_objects, compile)
+        model = _model_of(content.text(CONFIG), str(path), custom_objects, compile, _major(content))
         with content.weights() as h5:
-            read_state(model, [h5], str(path))
+            report = read_state(model, [h5], str(path), strict=strict, places=places_in(content, model))
         with tempfile.TemporaryDirectory() as folder:
             if content.assets(Path(folder)):
                 _load_assets(model, Path(folder))
-    return model
+    return model, report
+
+
+def _major(content: Any) -> int:
+    """Return the version of Keras that wrote a file."""
+    metadata = parse_json(content.text(METADATA), "metadata.json") if content.has(METADATA) else {}
+    version = str(metadata.get("keras_version", "3")) if isinstance(metadata, dict) else "3"
+    return int(version.split(".")[0]) if version.split(".")[0].isdigit() else 3
+
+
+def places_in(content: Any, model: Any) -> dict[str, str] | None:
+    """Return where parts of a model are in a file of Keras 2, by where they are today; None for files of today."""
+    if _major(content) > 2:
+        return None
+    from tahr.saving.legacy.places import places_of_keras_2
+
+    return places_of_keras_2(model, parse_json(content.text(CONFIG), CONFIG))
 
 
 def _load_assets(model: Any, folder: Path) -> None:
@@ -180,17 +253,22 @@ def _load_assets(model: Any, folder: Path) -> None:
             load(str(folder / path))
 
 
-def _model_of(text: str, where: str, custom_objects: Any, compile: bool) -> Any:
+def _model_of(text: str, where: str, custom_objects: Any, compile: bool, major: int = 3) -> Any:
     from tahr.models.model import Model
 
     config = parse_json(text, where)
     check_described(config, where)
     if not compile:
         config.pop("compile_config", None)
-    if "module" not in config and "registered_name" not in config:
+    if major < 3:
+        from tahr.saving.legacy.model import read_packed_model
+
+        model = read_packed_model(config, custom_objects, compile, major)
+    elif "module" not in config and "registered_name" not in config:
         from tahr.saving.legacy.config import read_legacy_model
 
-        model = read_legacy_model(config, custom_objects)
+        version = str(config.get("keras_version", "2")).split(".")[0]
+        model = read_legacy_model(config, custom_objects, major=int(version) if version.isdigit() else 2)
     else:
         try:
             model = deserialize_keras_object(config, custom_objects)
@@ -249,6 +327,9 @@ class _Zip:
         self._archive = archive
         self.text = archive.text
 
+    def has(self, name: str) -> bool:
+        return name in self._archive.names()
+
     @contextlib.contextmanager
     def weights(self) -> Iterator[Any]:
         where = f"{self._archive.path}: {WEIGHTS}"
@@ -262,6 +343,9 @@ class _Zip:
 class _Folder:
     def __init__(self, path: Path):
         self._path = path
+
+    def has(self, name: str) -> bool:
+        return (self._path / name).is_file()
 
     def text(self, name: str) -> str:
         try:

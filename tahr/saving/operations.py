@@ -96,6 +96,10 @@ def write_operation(call: OpCall, node: Node) -> OpNode:
 
 def find_operation(module: str | None, class_name: str) -> Callable[..., Any] | None:
     """Return the public operation that a file calls `module`, `class_name`, or None."""
+    if module == "tahr.saving.legacy.tf_operations":
+        from tahr.saving.legacy.tf_operations import find_tf_function
+
+        return find_tf_function(class_name)
     if not module or not module.startswith((PREFIX, "keras.ops", "tahr.ops", "keras.src.activations")):
         return None
     if module.startswith("keras.src.activations"):

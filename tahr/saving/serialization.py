@@ -140,6 +140,8 @@ def _described(obj: Any, config: Any) -> dict[str, Any]:
 
 
 def _serialize_object(obj: Any) -> dict[str, Any]:
+    if (described := getattr(obj, "described_in_file", None)) is not None:  # a placeholder
+        return dict(described)
     written = _described(obj, obj.get_config())
     for part, method in (("build_config", "get_build_config"), ("compile_config", "get_compile_config")):
         if hasattr(obj, method) and (config := getattr(obj, method)()) is not None:
@@ -225,6 +227,8 @@ def _read(config: Any, module_objects: Mapping[str, Any] | None = None) -> Any:
 
 def _make(config: Mapping[str, Any], module_objects: Mapping[str, Any] | None) -> Any:
     cls: Any = _find_class(config, module_objects)
+    if cls is None:
+        return _stand_in(config)
     inner = config.get("config") or {}
     if isinstance(inner, Mapping) and inner.get("function_type") == "lambda":
         raise UnsafeFileError(_CODE)
@@ -275,8 +279,20 @@ def _find_class(config: Mapping[str, Any], module_objects: Mapping[str, Any] | N
         if wanted and (found := registry.get_registered_object(wanted)) is not None:
             return found
     found = (module_objects or {}).get(name) or registry.builtin_class(module, name)
-    if found is not None:
-        return found
+    return found
+
+
+def _stand_in(config: Mapping[str, Any]) -> Any:
+    """Return a placeholder for an object of an unknown class where such are asked for.
+
+    Raises:
+        TypeError: otherwise; it says what to supply.
+    """
+    from tahr.saving.placeholders import stand_in
+
+    if (made := stand_in(config)) is not None:
+        return made
+    module, name = config.get("module"), config["class_name"]
     where = f" of module {module!r}" if module else ""
     raise TypeError(
         f"Unknown class {name!r}{where}: it is neither built in nor registered. Define the class, and decorate it with "
@@ -288,6 +304,10 @@ def _find_function(config: Mapping[str, Any]) -> Callable[..., Any]:
     name = config["config"]
     found = registry.get_registered_object(name) or registry.builtin_function(name)
     if found is None:
+        from tahr.saving.placeholders import placeholder_function
+
+        if (made := placeholder_function(name)) is not None:
+            return made
         plain = name.rsplit(">", 1)[-1]
         raise TypeError(
             f"Unknown function {name!r}: it is neither built in nor registered. Define it, and decorate it with "

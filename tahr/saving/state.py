@@ -14,7 +14,7 @@ from tahr.optimizers import Optimizer
 
 __all__ = ["walk_state"]
 
-_BASES = (Layer, Model, Functional, Sequential)
+_BASES = (Layer, Model, Functional, Sequential, Optimizer)
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 # What tahr's own models keep for themselves; their layers are walked as `layers`.
 _INTERNAL = {"_stack", "_function", "_compiled", "_session", "_own", "_recorded", "_losses", "_nodes", "history"}
@@ -48,7 +48,7 @@ def _members(path: str, container: Any, seen: set[int]) -> Iterator[tuple[str, A
         inside = isinstance(value, _CONTAINERS)
         if not inside and not isinstance(value, (Layer, Optimizer)):
             continue
-        kind = "container" if inside else naming.snake_case(type(value).__name__)
+        kind = "container" if inside else naming.snake_case(_class_name(value))
         name = f"{kind}_{used[kind]}" if used[kind] else kind
         used[kind] += 1
         if not inside:
@@ -56,6 +56,12 @@ def _members(path: str, container: Any, seen: set[int]) -> Iterator[tuple[str, A
         elif id(value) not in seen:
             seen.add(id(value))
             yield from _members(f"{path}/{name}", value, seen)
+
+
+def _class_name(part: Any) -> str:
+    """Return the name of a part's class; a placeholder has that of what it stands for."""
+    described = getattr(part, "described_in_file", None)
+    return described["class_name"] if described else type(part).__name__
 
 
 def _values(container: Any) -> list[Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from tahr.layers.layer import Layer
 from tahr.saving.atomic import may_write, replacing
 from tahr.saving.errors import MissingFileError, UnreadableFileError, UnsafeFileError
 from tahr.saving.hdf5 import Stored, h5_reading, h5_writing, is_hdf5, write_array
+from tahr.saving.report import LoadReport
 from tahr.saving.state import walk_state
 
-__all__ = ["load_weights", "read_state", "save_weights", "write_state"]
+__all__ = ["load_weights", "open_shards", "read_state", "save_weights", "write_state"]
 
 SHOWN = 10
 
@@ -99,6 +100,8 @@ def _state_of(model: Any) -> Iterator[tuple[str, dict[str, np.ndarray], str | No
             {str(k): _host(v) for k, v in values.items()},
             getattr(part, "name", None),
         )
+        for group, kept in part.inner_stored() if hasattr(part, "inner_stored") else ():
+            yield f"{path}/{group}", kept, None
 
 
 def _host(value: Any) -> np.ndarray:
@@ -149,14 +152,19 @@ def _next_shard(files: contextlib.ExitStack, path: Path, stem: str, count: int) 
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> LoadReport:
     """Load weights into a model from a file that `save_weights` or `save` wrote, or from legacy `.h5` weights.
 
     Args:
         model: the model; it must be built.
-        filepath: path of a `.weights.h5`, `.weights.json`, `.keras`, or legacy `.h5` file.
+        filepath: path of a `.weights.h5`, `.weights.json`, `.keras`, `.safetensors`, `.safetensors.index.json`, or
+            legacy `.h5` file.
         skip_mismatch: whether layers whose weights differ in number or shape stay as they are, with a warning.
         by_name: for legacy `.h5` files, whether layers are matched by name instead of by order.
+        strict: whether arrays in the file that the model has no place for are an error.
+
+    Returns:
+        A `LoadReport` of what was loaded and what was left.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -164,29 +172,36 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
         ValueError: if the weights do not fit the model; it says which, and no weight has changed.
 
     >>> import tempfile, os
-    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = os.path.join(folder, "small.weights.h5")
     ...     model.save_weights(path)
-    ...     keras.saving.load_weights(model, path)
+    ...     keras.saving.load_weights(model, path, strict=True).loaded
+    ['layers/dense']
     """
-    by_name = kwargs.pop("by_name", False)
+    by_name, strict = kwargs.pop("by_name", False), kwargs.pop("strict", False)
     kwargs.pop("objects_to_skip", None)
     if kwargs:
         raise TypeError(f"load_weights: unexpected arguments {sorted(kwargs)}.")
     path = existing(filepath)
-    if path.name.endswith(".weights.json"):
-        _require_built(model, "load_weights")
-        with _open_shards(path) as files:
-            read_state(model, files, str(path), skip_mismatch)
-        return
-    if path.is_dir() or path.suffix == ".keras":
-        from tahr.saving.model_file import model_content
+    if path.name.endswith((".safetensors", ".safetensors.index.json")):
+        from tahr.saving.safetensors import load_safetensors
 
         _require_built(model, "load_weights")
-        with model_content(path) as content, content.weights() as h5:
-            read_state(model, [h5], str(path), skip_mismatch)
-        return
+        return load_safetensors(model, path, skip_mismatch=skip_mismatch, strict=strict)
+    if not path.is_dir() and path.suffix != ".keras" and not path.name.endswith(".weights.json"):
+        return _load_h5(model, path, skip_mismatch, by_name, strict)
+    _require_built(model, "load_weights")
+    if path.name.endswith(".weights.json"):
+        with open_shards(path) as files:
+            return read_state(model, files, str(path), skip_mismatch, strict)
+    from tahr.saving.model_file import model_content, places_in
+
+    with model_content(path) as content, content.weights() as h5:
+        return read_state(model, [h5], str(path), skip_mismatch, strict, places_in(content, model))
+
+
+def _load_h5(model: Any, path: Path, skip_mismatch: bool, by_name: bool, strict: bool) -> LoadReport:
     with open(path, "rb") as file:
         head = file.read(8)
     if not is_hdf5(head):
@@ -194,15 +209,15 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
             f"{path}: not an HDF5 file, so it holds no weights; it is damaged or of another kind."
         )
     with h5_reading(path, str(path)) as h5:
-        if "layer_names" in h5.attrs or "model_weights" in h5:
+        if "layer_names" in h5.attrs or "layer_names0" in h5.attrs or "model_weights" in h5:
             from tahr.saving.legacy.weights import load_legacy_weights
 
-            load_legacy_weights(model, h5.get("model_weights", h5), str(path), by_name, skip_mismatch)
-            return
+            group = h5.get("model_weights", h5)
+            return load_legacy_weights(model, group, str(path), by_name, skip_mismatch, strict).report
         if by_name:
             raise ValueError("load_weights: by_name=True is for legacy `.h5` files; this file keeps weights by place.")
         _require_built(model, "load_weights")
-        read_state(model, [h5], str(path), skip_mismatch)
+        return read_state(model, [h5], str(path), skip_mismatch, strict)
 
 
 def existing(filepath: Any) -> Path:
@@ -218,7 +233,7 @@ def existing(filepath: Any) -> Path:
 
 
 @contextlib.contextmanager
-def _open_shards(path: Path) -> Iterator[list[Any]]:
+def open_shards(path: Path) -> Iterator[list[Any]]:
     """Open all shards that a list names; a shard is a file beside the list."""
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))["weight_map"]
@@ -235,25 +250,51 @@ def _open_shards(path: Path) -> Iterator[list[Any]]:
         yield opened
 
 
-def read_state(model: Any, files: list[Any], where: str, skip_mismatch: bool = False) -> None:
+def read_state(
+    model: Any,
+    files: list[Any],
+    where: str,
+    skip_mismatch: bool = False,
+    strict: bool = False,
+    places: Mapping[str, str] | None = None,
+) -> LoadReport:
     """Load weights and the optimizer's state from open HDF5 files; everything is compared before anything changes.
+
+    Args:
+        model: a built model.
+        files: open files; each array is in one of them.
+        where: name of the file for errors.
+        skip_mismatch: whether layers that do not fit stay as they are.
+        strict: whether arrays without a place in the model are an error.
+        places: where parts are in a file of Keras 2, by where they are today.
 
     Raises:
         ValueError: if weights of layers are missing or do not fit.
     """
-    plan, problems = [], []
+    report, plan, problems, taken = LoadReport(where), [], [], set()
     for path, part in walk_state(model):
-        place = f"{path}/vars" if path else "vars"
-        stored = Stored(*[file[place] for file in files if place in file])
+        groups = [g for file in files if (g := _group_at(file, (places or {}).get(path, path))) is not None]
+        stored = Stored(*groups)
+        taken |= {g.name for g in groups}
+        keep = getattr(part, "keep_stored", None)  # a placeholder takes what it finds
+        if keep is not None:
+            taken |= keep(files, path)
         problem = _misfit(part, stored)
         if problem is None:
             plan.append((path, part, stored))
         elif isinstance(part, Layer):
             problems.append(f"{path or part.name}: {problem}")
+            report.mismatched[path] = problem
+        elif stored and places is not None and len(stored) == len(part.variables) - 1:
+            plan.append((path, part, _with_rate(part, stored)))
         elif stored:
+            report.optimizer = problem
             warnings.warn(f"{where}: the state of {path} ({type(part).__name__}) is left as it is: {problem}")
+    report.unused = _unused(files, taken)
     if problems and not skip_mismatch:
         raise ValueError(_report(where, problems, len(plan)))
+    if strict:
+        require_used(report)
     for path, part, stored in plan:
         try:
             part.load_own_variables(stored)
@@ -262,8 +303,62 @@ def read_state(model: Any, files: list[Any], where: str, skip_mismatch: bool = F
                 error.add_note(f"Raised while loading {path or part.name!r} ({type(part).__name__}) from {where}.")
                 raise
             problems.append(f"{path or part.name}: {error}")
+            report.mismatched[path] = str(error)
+            continue
+        if not isinstance(part, Layer):
+            report.optimizer = "loaded"
+        elif len(stored):
+            report.loaded.append(path)
     if problems:
         warnings.warn(_report(where, problems, len(plan)))
+    return report
+
+
+def _group_at(file: Any, path: str) -> Any:
+    """Return the group with a part's own arrays, or None; Keras 2 had some parts under private names."""
+    group = file
+    for name in path.split("/") if path else []:
+        group = group[name] if name in group else group.get("_" + name)
+        if group is None:
+            return None
+    return group.get("vars")
+
+
+def _with_rate(part: Any, stored: Stored) -> dict[str, Any]:
+    """Return the state of an optimizer of Keras 2, which lacks the rate, with it."""
+    values = [stored[str(i)] for i in range(len(stored))]
+    return {str(i): v for i, v in enumerate([values[0], part.variables[1].numpy(), *values[1:]])}
+
+
+def _unused(files: list[Any], taken: set[str]) -> list[str]:
+    """Return the groups with arrays that nothing took; metrics and optimizers that a model lacks do not count."""
+    import h5py
+
+    found: list[str] = []
+    for file in files:
+
+        def visit(name: str, thing: Any) -> None:
+            if isinstance(thing, h5py.Dataset) and not name.startswith(("metrics/", "optimizer/", "_")):
+                group = str(thing.parent.name)
+                if group not in taken and group.removesuffix("/vars").strip("/") not in found:
+                    found.append(group.removesuffix("/vars").strip("/"))
+
+        file.visititems(visit)
+    return found
+
+
+def require_used(report: LoadReport) -> None:
+    """Refuse a file with arrays that the model has no place for.
+
+    Raises:
+        ValueError: if there are such; it lists them.
+    """
+    if report.unused:
+        more = f" and {len(report.unused) - SHOWN} more" if len(report.unused) > SHOWN else ""
+        raise ValueError(
+            f"{report.path}: holds arrays that the model has no place for: {', '.join(report.unused[:SHOWN])}{more}. "
+            "Build the model that the file was saved from, or load with strict=False."
+        )
 
 
 def _report(where: str, problems: list[str], fitting: int) -> str:

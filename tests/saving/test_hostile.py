@@ -330,5 +330,6 @@ def test_reading_leaves_the_file_system_alone(good: Path, tmp_path: Path, monkey
 
     monkeypatch.setattr("builtins.open", note)
     keras.saving.load_model(good)
-    assert {entry for entry in opened if os.fspath(tmp_path) not in entry and "tmp" in entry} == set()
+    strange = [e for e in opened if os.fspath(tmp_path) not in e and "tmp" in e and "/compiled/" not in e]
+    assert strange == []
     assert all(entry.startswith("r") for entry in opened)

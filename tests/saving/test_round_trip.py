@@ -190,7 +190,7 @@ def test_layout_is_that_of_keras(tmp_path: Path) -> None:
     model = MODELS["subclassed"]()
     model.save(tmp_path / "model.keras")
     with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5"]
+        assert archive.namelist() == ["metadata.json", "config.json", "model.weights.h5", "tahr/manifest.json"]
         assert {i.compress_type for i in archive.infolist()} == {zipfile.ZIP_STORED}
         archive.extract("model.weights.h5", tmp_path)
     found: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 from tahr import ops
 from tahr.saving.registry import register_keras_serializable
 
-__all__ = ["legacy_hard_sigmoid", "upgrade_arguments", "upgrade_class"]
+__all__ = ["legacy_hard_sigmoid", "upgrade_arguments", "upgrade_class", "upgrade_named"]
 
 CLASSES = {
     "AtrousConv1D": "Conv1D", "AtrousConv2D": "Conv2D", "AtrousConvolution1D": "Conv1D",
@@ -38,9 +38,11 @@ BY_CLASS = {
     "LocallyConnected1D": {"output_dim": "filters"},
 }  # fmt: skip
 REMOVED = {
-    "autocast", "concat_axis", "consume_less", "decay", "experimental_run_tf_function", "fused", "implementation",
-    "input_dtype", "input_length", "is_legacy_optimizer", "jit_compile", "mode", "nb_col", "nb_row", "output_mask",
-    "output_shape_type", "ragged", "renorm", "time_major", "virtual_batch_size",
+    "arguments", "autocast", "concat_axis", "consume_less", "decay", "dot_axes", "dropout",
+    "experimental_run_tf_function", "forget_bias_init", "fused", "input_dim", "groups", "implementation", "input_dtype",
+    "input_length", "is_legacy_optimizer", "jit_compile", "key_shape", "kernel_dim1", "kernel_dim2", "kernel_dim3",
+    "mode", "mode_type", "nb_col", "nb_row", "output_mask", "output_mask_type", "output_shape", "output_shape_type",
+    "query_shape", "ragged", "renorm", "time_major", "value_shape", "virtual_batch_size",
 }  # fmt: skip
 
 
@@ -77,7 +79,7 @@ def upgrade_arguments(name: str, old_name: str, config: dict[str, Any], major: i
     found: dict[str, Any] = {}
     for key, value in config.items():
         new = BY_CLASS.get(name, {}).get(key) or (RENAMED.get(key, key) if key not in accepted else key)
-        if new not in accepted and key in REMOVED:
+        if (new not in accepted and key in REMOVED) or (key == "batch_input_shape" and name != "InputLayer"):
             continue
         found[new if new in accepted else key] = value
     if "dim_ordering" in found:
@@ -86,17 +88,42 @@ def upgrade_arguments(name: str, old_name: str, config: dict[str, Any], major: i
             found["data_format"] = {"th": "channels_first", "tf": "channels_last"}[order]
     if name == "BatchNormalization" and isinstance(found.get("axis"), list) and len(found["axis"]) == 1:
         found["axis"] = found["axis"][0]
-    if name == "Concatenate" and old_name == "Merge":
-        found["axis"] = config.get("concat_axis", -1)
+    if old_name == "Merge":
+        found.pop("layers", None)
+        if name == "Concatenate":
+            found["axis"] = config.get("concat_axis", -1)
+        if name == "Dot":
+            found["axes"] = config.get("dot_axes", -1)
+    if name == "Flatten" and major < 3:
+        found.setdefault("data_format", "channels_last")  # older files mean the order in which values lie
+    if old_name == "ZeroPadding2D" and len(config.get("padding") or ()) == 4:
+        top, bottom, left, right = config["padding"]
+        found["padding"] = [[top, bottom], [left, right]]
+    if "forget_bias_init" in config:
+        found["unit_forget_bias"] = config["forget_bias_init"] == "one"
     if major < 3:
         _meanings_before_3(name, old_name, found, config)
     return found
 
 
 def _convolution_sizes(config: dict[str, Any]) -> dict[str, Any]:
-    if "nb_row" in config and "nb_col" in config:
-        return {**config, "kernel_size": [config["nb_row"], config["nb_col"]]}
+    for sizes in (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3")):
+        if all(size in config for size in sizes):
+            return {**config, "kernel_size": [config[size] for size in sizes]}
     return config
+
+
+def upgrade_named(value: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a regularizer or constraint that Keras 1 wrote as its name and arguments in today's form, or None."""
+    arguments = {key: item for key, item in value.items() if key != "name"}
+    name = value.get("name")
+    if name in ("L1L2Regularizer", "WeightRegularizer", "ActivityRegularizer"):
+        return {"module": "keras.regularizers", "class_name": "L1L2", "config": arguments, "registered_name": None}
+    if name in ("MaxNorm", "NonNeg", "UnitNorm"):
+        if "m" in arguments:
+            arguments["max_value"] = arguments.pop("m")
+        return {"module": "keras.constraints", "class_name": name, "config": arguments, "registered_name": None}
+    return None
 
 
 def _meanings_before_3(name: str, old_name: str, found: dict[str, Any], config: dict[str, Any]) -> None:

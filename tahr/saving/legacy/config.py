@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tahr.saving import registry
-from tahr.saving.legacy.arguments import upgrade_arguments, upgrade_class
+from tahr.saving.legacy import tf_operations
+from tahr.saving.legacy.arguments import upgrade_arguments, upgrade_class, upgrade_named
 from tahr.saving.serialization import deserialize_keras_object
 
 __all__ = ["read_legacy_model", "upgrade_model", "upgrade_object"]
@@ -56,6 +57,12 @@ def upgrade_model(described: Mapping[str, Any], major: int) -> dict[str, Any]:
     config = dict(config)
     if not isinstance(config.get("layers"), list):  # a subclassed model: its constructor's arguments
         return upgrade_object(described, "models", major)
+    if major < 2:
+        if described.get("class_name") == "Sequential" and _begins_with_merge(config["layers"]):
+            return upgrade_model(_joined_branches(config), major)
+        config["layers"] = _with_orders(config["layers"])
+    if major < 3 and described.get("class_name") == "Sequential":
+        config["layers"] = _with_input(config["layers"])
     config["layers"] = [_upgrade_layer(layer, major) for layer in config["layers"]]
     name = str(described["class_name"])
     graph = "input_layers" in config
@@ -76,6 +83,61 @@ def upgrade_model(described: Mapping[str, Any], major: int) -> dict[str, Any]:
     return _named(name, config, "models")
 
 
+def _with_input(layers: list[Any]) -> list[Any]:
+    """Return the layers of a Sequential with an input layer in front, where the first layer says the shape."""
+    first = layers[0].get("config") if layers else None
+    if not isinstance(first, Mapping) or "batch_input_shape" not in first or layers[0]["class_name"] == "InputLayer":
+        return layers
+    dtype = first.get("input_dtype") or first.get("dtype")
+    described = {"batch_shape": first["batch_input_shape"], "name": f"{first.get('name', 'first')}_input"}
+    if isinstance(dtype, str):
+        described["dtype"] = dtype
+    return [{"class_name": "InputLayer", "config": described}, *layers]
+
+
+def _begins_with_merge(layers: list[Any]) -> bool:
+    return bool(layers) and layers[0].get("class_name") == "Merge" and bool(layers[0]["config"].get("layers"))
+
+
+def _joined_branches(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the graph of a Sequential of Keras 1 that begins with the join of several Sequentials."""
+    merge, *rest = config["layers"]
+    layers: list[dict[str, Any]] = []
+    inputs, ends = [], []
+
+    def chain(described: Mapping[str, Any], before: list[str]) -> str:
+        name = described["config"]["name"]
+        layers.append({**described, "name": name, "inbound_nodes": [[[n, 0, 0] for n in before]]})
+        return name
+
+    for branch in merge["config"]["layers"]:
+        first = branch["config"][0]["config"]
+        last = f"{first['name']}_input"
+        inputs.append([last, 0, 0])
+        kept = {key: first[key] for key in ("batch_input_shape", "input_dtype") if key in first}
+        layers.append({"class_name": "InputLayer", "name": last, "config": {**kept, "name": last}, "inbound_nodes": []})
+        for described in branch["config"]:
+            last = chain(described, [last])
+        ends.append(last)
+    last = chain(merge, ends)
+    for described in rest:
+        last = chain(described, [last])
+    graph = {"name": config.get("name"), "layers": layers, "input_layers": inputs, "output_layers": [[last, 0, 0]]}
+    return {"class_name": "Model", "config": graph}
+
+
+def _with_orders(layers: list[Any]) -> list[Any]:
+    """Return layers of Keras 1 with the place of the channels that some of its layers failed to write."""
+    found = [layer["config"]["dim_ordering"] for layer in layers if "dim_ordering" in layer.get("config", ())]
+    if "th" not in found:
+        return layers
+    unsaid = ("ZeroPadding2D", "ZeroPadding3D", "Cropping2D", "Cropping3D", "UpSampling2D", "UpSampling3D")
+    return [
+        {**layer, "config": {"dim_ordering": "th", **layer["config"]}} if layer.get("class_name") in unsaid else layer
+        for layer in layers
+    ]
+
+
 def _single(references: Any) -> Any:
     """Return the one reference in a list of one, as older files list the input of a model that has one."""
     if isinstance(references, list) and len(references) == 1 and isinstance(references[0], list):
@@ -84,12 +146,24 @@ def _single(references: Any) -> Any:
 
 
 def _upgrade_layer(described: Mapping[str, Any], major: int) -> dict[str, Any]:
+    if described.get("class_name") in ("TFOpLambda", "SlicingOpLambda"):
+        return _tf_operation(described)
     made = upgrade_object(described, "layers", major)
     if "inbound_nodes" in described:
         made["name"] = described.get("name") or described["config"]["name"]
         recurrent = made["class_name"] in _RECURRENT
         made["inbound_nodes"] = [_upgrade_node(node, recurrent) for node in described["inbound_nodes"]]
     return made
+
+
+def _tf_operation(described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a TensorFlow function in a graph as an operation of the graph."""
+    config = described["config"]
+    return {
+        "module": tf_operations.MODULE, "class_name": config["function"], "registered_name": None,
+        "config": {"name": config["name"]}, "name": described.get("name") or config["name"],
+        "inbound_nodes": [tf_operations.upgrade_tf_call(node, _argument) for node in described["inbound_nodes"]],
+    }  # fmt: skip
 
 
 def upgrade_object(described: Mapping[str, Any], room: str | None, major: int) -> dict[str, Any]:
@@ -143,6 +217,8 @@ def _upgrade_value(key: str, value: Any, major: int) -> Any:
             return upgrade_object(
                 value, room or ("layers" if key in ("layer", "backward_layer", "cell", "cells") else None), major
             )
+        if major < 2 and (named := upgrade_named(dict(value))) is not None:
+            return named
         return {k: _upgrade_value(k, v, major) for k, v in value.items()}
     if isinstance(value, list):
         return [_upgrade_value(key, member, major) for member in value]
@@ -186,6 +262,8 @@ def _inputs(node: Any, kwargs: dict[str, Any]) -> Any:
 def _argument(value: Any) -> Any:
     if isinstance(value, list):
         return _symbol(value) if _is_reference(value) else [_argument(member) for member in value]
+    if isinstance(value, Mapping):
+        return {key: _argument(member) for key, member in value.items()}
     return value
 
 

@@ -14,10 +14,12 @@ from tahr.saving.atomic import replacing
 from tahr.saving.errors import UnreadableFileError
 from tahr.saving.hdf5 import h5_reading, h5_writing, text
 from tahr.saving.legacy.config import read_legacy_model, upgrade_object
-from tahr.saving.legacy.weights import load_legacy_weights, names_at, put_names, write_legacy_weights
+from tahr.saving.legacy.optimizer import load_optimizer_state
+from tahr.saving.legacy.weights import Loaded, load_legacy_weights, names_at, put_names, write_legacy_weights
+from tahr.saving.report import LoadReport
 from tahr.saving.serialization import deserialize_keras_object, serialize_keras_object
 
-__all__ = ["load_legacy_model", "save_legacy_model"]
+__all__ = ["compile_legacy", "load_legacy_model", "read_packed_model", "save_legacy_model"]
 
 ROOT_ONLY = ("module", "registered_name", "build_config", "compile_config")
 
@@ -25,8 +27,10 @@ ROOT_ONLY = ("module", "registered_name", "build_config", "compile_config")
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 
-def load_legacy_model(path: Path, custom_objects: Any = None, compile: bool = True) -> Any:
-    """Return the model in an `.h5` file of Keras 1, 2 or 3.
+def load_legacy_model(
+    path: Path, custom_objects: Any = None, compile: bool = True, strict: bool = False
+) -> tuple[Any, LoadReport]:
+    """Return the model in an `.h5` file of Keras 1, 2 or 3, and a report of what was loaded.
 
     Raises:
         UnreadableFileError: if the file is damaged, or holds weights only.
@@ -46,12 +50,12 @@ def load_legacy_model(path: Path, custom_objects: Any = None, compile: bool = Tr
         model = read_legacy_model(config, major=major)
         if not isinstance(model, Model):
             raise UnreadableFileError(f"{path}: holds a {type(model).__name__}, not a model.")
-        load_legacy_weights(model, h5.get("model_weights", h5), str(path))
+        loaded = load_legacy_weights(model, h5.get("model_weights", h5), str(path), strict=strict)
         if compile and "training_config" in h5.attrs:
-            _compile(model, parse_json(text(h5.attrs["training_config"]), str(path)), major)
+            compile_legacy(model, parse_json(text(h5.attrs["training_config"]), str(path)), major)
             if "optimizer_weights" in h5 and model.optimizer is not None:
-                _load_optimizer(model, h5["optimizer_weights"], str(path))
-    return model
+                _load_optimizer(model, h5["optimizer_weights"], loaded)
+    return model, loaded.report
 
 
 def _major(h5: Any) -> int:
@@ -60,18 +64,35 @@ def _major(h5: Any) -> int:
     return int(digits) if digits.isdigit() else 2
 
 
-def _compile(model: Any, config: dict[str, Any], major: int) -> None:
+def read_packed_model(config: Mapping[str, Any], custom_objects: Any, compile: bool, major: int) -> Any:
+    """Return the model in the configuration of a `.keras` file of Keras 2.12 to 2.15."""
+    with registry.CustomObjectScope(custom_objects):
+        model = read_legacy_model(config, major=major)
+        compile_config = config.get("compile_config")
+        if compile and compile_config and hasattr(model, "compile"):
+            compile_legacy(model, compile_config, major)
+    return model
+
+
+def compile_legacy(model: Any, config: Mapping[str, Any], major: int) -> None:
+    """Compile a model as an older file says."""
     if major >= 3 and model.compiled:
         return
-    optimizer = config.get("optimizer_config")
+    optimizer = config.get("optimizer_config") or config.get("optimizer")
     arguments = {key: _upgrade_named(config.get(key)) for key in ("loss", "metrics", "weighted_metrics")}
     model.compile(
-        optimizer=deserialize_keras_object(upgrade_object(optimizer, "optimizers", major)) if optimizer else "rmsprop",
+        optimizer=_optimizer(optimizer, major),
         loss_weights=config.get("loss_weights"),
         **{key: deserialize_keras_object(value) for key, value in arguments.items()},
     )
     if model.optimizer is not None and model.built:
         model.optimizer.build(model.trainable_variables)
+
+
+def _optimizer(described: Any, major: int) -> Any:
+    if not isinstance(described, Mapping):
+        return described or "rmsprop"
+    return deserialize_keras_object(upgrade_object(described, "optimizers", major))
 
 
 def _upgrade_named(value: Any) -> Any:
@@ -93,32 +114,14 @@ def _upgrade_named(value: Any) -> Any:
     return value
 
 
-def _load_optimizer(model: Any, group: Any, where: str) -> None:
-    values = [np.asarray(group[name][()]) for name in names_at(group, "weight_names")]
-    mine = model.optimizer.variables
-    for candidate in (values, *_older_orders(values, mine)):
-        if [v.shape for v in candidate] == [tuple(v.shape) for v in mine]:
-            for variable, value in zip(mine, candidate, strict=True):
-                variable.assign(value)
-            return
-    warnings.warn(
-        f"{where}: the state of the optimizer {type(model.optimizer).__name__} is left as it is: the file holds "
-        f"{len(values)} arrays of other shapes than its {len(mine)}."
-    )
-
-
-def _older_orders(values: list[np.ndarray], mine: list[Any]) -> list[list[np.ndarray]]:
-    """Return the values as Keras 2 ordered them: without the rate, slot by slot or variable by variable."""
-    if not values or len(mine) < 2 or len(values) != len(mine) - 1:
-        return []
-    rate = mine[1].numpy()
-    slots = values[1:]
-    found = [[values[0], rate, *slots]]
-    for kinds in (2, 3):
-        if len(slots) % kinds == 0:
-            count = len(slots) // kinds
-            found.append([values[0], rate, *(slots[k * count + i] for i in range(count) for k in range(kinds))])
-    return found
+def _load_optimizer(model: Any, group: Any, loaded: Loaded) -> None:
+    names = names_at(group, "weight_names")
+    values = [np.asarray(group[name][()]) for name in names]
+    problem = load_optimizer_state(model.optimizer, names, values, loaded.matches, loaded.writer)
+    loaded.report.optimizer = problem or "loaded"
+    if problem:
+        name = type(model.optimizer).__name__
+        warnings.warn(f"{loaded.report.path}: the state of the optimizer {name} is left as it is: {problem}.")
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------
