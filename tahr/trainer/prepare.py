@@ -40,9 +40,11 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
     if step:
         outputs = build(model, x)
         compiled = model._compiled
-        if cls.compute_loss is Model.compute_loss:
+        usual = cls.compute_loss is Model.compute_loss
+        # a loss of the model's own may have no use for what was compiled, but for the metrics
+        with contextlib.nullcontext() if usual else contextlib.suppress(ValueError):
             compiled.build(_symbols(y), outputs, getattr(model, "output_names", None))
-        check_data(model, source, (x, y, sample_weight), outputs, training)
+        check_data(model, source, (x, y, sample_weight), outputs if usual else None, training)
         if training:
             if model.optimizer is None:
                 raise ValueError(

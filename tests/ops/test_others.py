@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tahr import KerasTensor, Variable, backends, dtypes, ops
+from tahr import KerasTensor, Variable, backends, dtypes, layers, ops, random
 from tests.ops.samples import CUBE, SQUARE, A, V
 
 
@@ -233,3 +233,17 @@ def test_unsigned_numbers_wrap_around() -> None:
 )
 def test_saturate_cast(given: Any, dtype: str, expected: Any) -> None:
     assert host(ops.saturate_cast(ops.array(given), dtype)).tolist() == expected
+
+
+def test_random_sizes_of_symbols() -> None:
+    """Draws whose shape holds an unknown size have one, inside of a layer's call."""
+
+    class Noise(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seeds = random.SeedGenerator(1)
+
+        def call(self, x: Any) -> Any:
+            return x + random.normal(ops.shape(x), seed=self.seeds) * random.uniform((ops.shape(x)[0], 1), seed=3)
+
+    assert Noise()(KerasTensor((None, 4))).shape == (None, 4)

@@ -374,3 +374,25 @@ def test_frozen_layers_stay_and_thawed_ones_move():
     model.compile("sgd", "mse")
     model.fit(X, Y, epochs=1, verbose=0)
     assert not np.array_equal(before[0], model.get_weights()[0])
+
+
+@pytest.mark.parametrize("loss", [None, "mse"])
+def test_a_loss_of_the_models_own_leaves_the_metrics(loss):
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.inner(x)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return keras.ops.mean(keras.ops.abs(y - y_pred))
+
+    x = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    model = Own()
+    model.compile("sgd", loss, metrics=["mae"])
+    history = model.fit(x, x[:, :1], batch_size=16, epochs=2, verbose=0).history
+    assert list(history) == ["loss", "mae"]
+    np.testing.assert_allclose(history["loss"], history["mae"], rtol=1e-5)
+    np.testing.assert_allclose(*model.evaluate(x, x[:, :1], verbose=0), rtol=1e-5)
