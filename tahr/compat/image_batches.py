@@ -54,7 +54,7 @@ class Iterator(PyDataset):
         """Return what makes random numbers for a pass, or for a row in it."""
         return host_generator((self.seed * 2**32 + epoch) * 2**32 + (0 if row is None else row + 1))
 
-    def batch_of(self, epoch: int, index: int) -> Any:
+    def batch_at(self, epoch: int, index: int) -> Any:
         """Return a batch of a pass."""
         if not 0 <= index < len(self):
             raise IndexError(f"{type(self).__name__}: expected a batch from 0 to {len(self) - 1}; received {index}.")
@@ -67,13 +67,13 @@ class Iterator(PyDataset):
 
     def __getitem__(self, index: int) -> Any:
         """Return a batch of the pass at work."""
-        return self.batch_of(self.epoch, index)
+        return self.batch_at(self.epoch, index)
 
     def __iter__(self) -> "Iterator":
         return self
 
     def __next__(self) -> Any:
-        found = self.batch_of(self.epoch, self.batch_index)
+        found = self.batch_at(self.epoch, self.batch_index)
         self.batch_index += 1
         self.total_batches_seen += 1
         if self.batch_index >= len(self):

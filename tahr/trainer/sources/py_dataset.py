@@ -192,7 +192,7 @@ class DatasetSource(Source):
 def _item(dataset: Any, epoch: int, index: int) -> Any:
     """Return a batch; a data set may make it from the pass at work, too, which workers are never in doubt about."""
     try:
-        return dataset.batch_of(epoch, index) if hasattr(dataset, "batch_of") else dataset[index]
+        return dataset.batch_at(epoch, index) if hasattr(dataset, "batch_at") else dataset[index]
     except Exception as error:
         error.add_note(f"Raised by {type(dataset).__name__}[{index}].")
         raise
