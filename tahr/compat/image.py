@@ -24,7 +24,7 @@ class ImageDataGenerator:
         featurewise_std_normalization: whether values are divided by the standard deviation that `fit` found.
         samplewise_std_normalization: whether values are divided by each image's own standard deviation.
         zca_whitening: whether pixels are decorrelated by what `fit` found.
-        zca_epsilon: added to the variances in that.
+        zca_epsilon: added to the singular values of the images in that.
         rotation_range: largest angle in degrees.
         width_shift_range: largest shift to the side: a share of the width if below 1, else pixels; a list of pixels.
         height_shift_range: largest shift up or down, likewise.
@@ -363,8 +363,9 @@ class ImageDataGenerator:
             x = x / (self.std + 1e-6)
         if self.zca_whitening:
             flat = x.reshape(len(x), -1)
-            directions, variances, _ = np.linalg.svd(flat.T @ flat / len(flat))
-            self.zca_whitening_matrix = (directions / np.sqrt(variances + self.zca_epsilon)) @ directions.T
+            _, sizes, directions = np.linalg.svd(flat, full_matrices=False)
+            scale = np.sqrt(len(flat)) / (sizes + self.zca_epsilon)
+            self.zca_whitening_matrix = (directions.T * scale) @ directions
 
 
 def _pair(name: str, value: Any) -> Any:

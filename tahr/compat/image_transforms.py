@@ -47,6 +47,8 @@ def _looked_up(image: np.ndarray, at: list[np.ndarray], fill_mode: str, cval: fl
         beyond = [(p < 0) | (p > n - 1) for p, n in zip(at, sizes, strict=True)]
         at = [np.where(b, _wrapped(p, n), p) for p, n, b in zip(at, sizes, beyond, strict=True)]
     if order == 0:
+        if fill_mode == "reflect":  # before rounding, so that halves round as they do inside
+            at = [size - np.abs((p + 0.5) % (2 * size) - size) - 0.5 for p, size in zip(at, sizes, strict=True)]
         rows, columns = (
             _inside(np.floor(p + 0.5).astype(np.intp), n, fill_mode) for p, n in zip(at, sizes, strict=True)
         )

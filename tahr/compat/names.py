@@ -5,7 +5,7 @@ from typing import Any
 
 from tahr.compat.notices import notice
 
-__all__ = ["old_name"]
+__all__ = ["old_name", "today_of_text"]
 
 _CLASSES = "tahr.compat.layers"
 _METRICS = {
@@ -61,6 +61,10 @@ NAMES: dict[str, dict[str, str]] = {
     "wrappers": {"scikit_learn": "tahr.compat.scikit_learn"},
 }  # fmt: skip
 
+# What `compile` and constructors took as text.
+_TEXTS = {"cosine_proximity": "cosine_similarity", "l1l2": "l1_l2", "maxnorm": "max_norm", "nonneg": "non_neg",
+          "unitnorm": "unit_norm"}  # fmt: skip
+
 GONE = {
     "layers.ParametricSoftplus": "use keras.layers.Activation('softplus') or PReLU",
     "layers.RandomHeight": "use keras.layers.RandomZoom(height_factor, 0.0)",
@@ -73,6 +77,19 @@ GONE = {
     "utils.GeneratorEnqueuer": "pass the generator, or a PyDataset with workers=..., to fit",
     "utils.multi_gpu_model": "a model needs no wrapper for several devices",
 }
+
+
+def today_of_text(identifier: Any) -> str | None:
+    """Return today's name of a loss, regularizer or constraint that is given as text, or None.
+
+    >>> from tahr.compat.names import today_of_text
+    >>> today_of_text("maxnorm"), today_of_text("max_norm")
+    ('max_norm', None)
+    """
+    today = _TEXTS.get(identifier) if isinstance(identifier, str) else None
+    if today is not None:
+        notice(repr(identifier), f"write {today!r}")
+    return today
 
 
 def old_name(room: str, name: str) -> Any:

@@ -50,6 +50,19 @@ class Optimizer(optimizers.Optimizer):
     def iterations(self, value: Any) -> None:
         self.__dict__["_own_iterations"] = value
 
+    @property
+    def lr(self) -> Any:
+        """The learning rate; an optimizer of the old form may keep it in a variable of its own."""
+        own = self.__dict__.get("_own_lr")
+        return super().lr if own is None else own
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        if self._updates_form:
+            self.__dict__["_own_lr"] = value
+        else:
+            self.learning_rate = value
+
     def build(self, variables: Any) -> None:
         """Make the state, by a first run of `get_updates` that changes nothing."""
         if self.built:

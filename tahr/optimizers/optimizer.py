@@ -207,6 +207,18 @@ class Optimizer(Recorded):
                 "optimizer with a number as learning_rate, or assign another schedule."
             )
 
+    @property
+    def lr(self) -> Any:
+        """The learning rate, as Keras 1 and 2 called it."""
+        from tahr.compat.notices import notice
+
+        notice("optimizer.lr", "write optimizer.learning_rate", "lr")
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
     def add_variable(
         self,
         shape: Any,

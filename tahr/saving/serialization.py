@@ -339,6 +339,10 @@ def find(identifier: Any, what: str, names: Mapping[str, Any], custom_objects: M
         found = found()
     if _usable(found):
         return found
+    from tahr.compat.names import today_of_text
+
+    if (today := today_of_text(identifier)) in names:
+        return find(today, what, names)
     known = sorted({name for name, thing in names.items() if name.islower() or isinstance(thing, FunctionType)})
     close = difflib.get_close_matches(identifier, names, n=3) if isinstance(identifier, str) else []
     hint = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""

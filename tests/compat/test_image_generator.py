@@ -95,7 +95,9 @@ def test_folders(folder: Path, class_mode: Any, target: Any, capsys: pytest.Capt
 @pytest.mark.once
 def test_folders_split_each_class(folder: Path) -> None:
     generator = image.ImageDataGenerator(validation_split=0.5)
-    parts = [generator.flow_from_directory(folder, subset=s, color_mode="grayscale") for s in ("training", "validation")]
+    parts = [
+        generator.flow_from_directory(folder, subset=s, color_mode="grayscale") for s in ("training", "validation")
+    ]
     assert [np.bincount(p.classes).tolist() for p in parts] == [[2, 3], [2, 3]]
     assert not {*parts[0].filenames} & {*parts[1].filenames} and parts[0].image_shape == (256, 256, 1)
 
@@ -135,7 +137,9 @@ def test_frames(folder: Path, mode: Any, column: Any, target: Any) -> None:
 
 @pytest.mark.once
 def test_images_are_kept(tmp_path: Path) -> None:
-    batches = image.ImageDataGenerator().flow(X, batch_size=5, save_to_dir=tmp_path, save_prefix="new", save_format="png")
+    batches = image.ImageDataGenerator().flow(
+        X, batch_size=5, save_to_dir=tmp_path, save_prefix="new", save_format="png"
+    )
     next(batches)
     names = sorted(p.name for p in tmp_path.iterdir())
     assert len(names) == 5 and all(name.startswith("new_") and name.endswith(".png") for name in names)

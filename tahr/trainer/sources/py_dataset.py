@@ -96,7 +96,7 @@ class DatasetSource(Source):
         self.steps = steps if steps is not None else self.length
         self._first: Any = None
         self._feed: StreamFeed | None = None
-        self._pass = 0
+        self._given = 0  # batches that were given in the epochs before, if each takes up where the last one ended
 
     def first_batch(self) -> Any:
         if self._first is None:
@@ -150,11 +150,19 @@ class DatasetSource(Source):
             self.dataset.on_epoch_begin()
         if self.limit is None:
             return StreamFeed(self._run(epoch, start), self._ahead)
-        if self._feed is None or self._feed.reader.over:
-            self._feed = StreamFeed(self._run(self._pass), self._ahead)
-            self._pass += 1
-        self._feed.left = self.limit - start
+        self._given = self._given_so_far()  # nothing is read ahead of the epoch, after which the data may change
+        self._feed = StreamFeed(itertools.islice(self._passes(self._given), self.limit - start), self._ahead)
         return self._feed
+
+    def _given_so_far(self) -> int:
+        return self._given + (self._feed.given if self._feed is not None else 0)
+
+    def _passes(self, given: int) -> Iterator[Any]:
+        """Yield the batches of one pass over the data after the other, after the first `given` ones."""
+        number, start = divmod(given, self.length) if self.length else (0, given)
+        while True:
+            yield from self._run(number, start)
+            number, start = number + 1, 0
 
     @property
     def _ahead(self) -> int:
@@ -164,22 +172,17 @@ class DatasetSource(Source):
         return {"batches": self.length, "steps": self.limit, "shuffle": self.shuffle}
 
     def state_dict(self) -> dict[str, Any]:
-        feed = self._feed
-        given = 0 if feed is None or feed.reader.over else feed.given
         own = self.dataset.state_dict() if hasattr(self.dataset, "state_dict") else None
-        return {**super().state_dict(), "seed": self.seed, "pass": self._pass, "given": given, "dataset": own}
+        return {**super().state_dict(), "seed": self.seed, "given": self._given_so_far(), "dataset": own}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.seed, self._pass, given = state["seed"], state["pass"], state["given"]
+        self.seed, self._given, self._feed = state["seed"], state["given"], None
         if state["dataset"] is not None:
             self.dataset.load_state_dict(state["dataset"])
-        if given:
-            self._feed = StreamFeed(self._run(self._pass - 1, given), self._ahead, given=given)
 
     def close(self) -> None:
         if self._feed is not None:
             self._feed.reader.stop()
-            self._feed = None
 
     def epoch_end(self) -> None:
         if hasattr(self.dataset, "on_epoch_end"):

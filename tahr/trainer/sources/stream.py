@@ -206,9 +206,18 @@ class IterableSource(Source):
         if self.limit is None:
             return StreamFeed(itertools.islice(self.batches(), start, None))
         if self._feed is None or self._feed.reader.over:
-            self._feed = StreamFeed(self.batches())
+            self._feed = StreamFeed(self._passes())
         self._feed.left = self.limit - start
         return self._feed
+
+    def _passes(self) -> Iterator[Any]:
+        """Yield the batches of one pass over the data after the other, as long as there are any."""
+        found = True
+        while found:
+            found = False
+            for batch in self.batches():
+                found = not self.once
+                yield batch
 
     def plan(self) -> dict[str, Any]:
         return {"kind": type(self.given).__name__, "steps": self.limit}
@@ -220,7 +229,7 @@ class IterableSource(Source):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         given = state["given"]
         if given:  # the batches are made and dropped, since nothing else leads to those after them
-            self._feed = StreamFeed(itertools.islice(self.batches(), given, None), given=given)
+            self._feed = StreamFeed(itertools.islice(self._passes(), given, None), given=given)
 
     def close(self) -> None:
         if self._feed is not None:

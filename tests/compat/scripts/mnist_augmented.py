@@ -26,18 +26,36 @@ model.add(Dropout(0.1))
 model.add(Flatten())
 model.add(Dense(64, activation="relu"))
 model.add(Dense(10, activation="softmax"))
-model.compile(optimizer=RMSprop(lr=0.003, rho=0.9, epsilon=1e-08, decay=0.0), loss="categorical_crossentropy",
-              metrics=["accuracy"])
+model.compile(
+    optimizer=RMSprop(lr=0.003, rho=0.9, epsilon=1e-08, decay=0.0),
+    loss="categorical_crossentropy",
+    metrics=["accuracy"],
+)
 reduction = ReduceLROnPlateau(monitor="val_acc", patience=3, verbose=1, factor=0.5, min_lr=0.00001)
 
 datagen = ImageDataGenerator(
-    featurewise_center=False, samplewise_center=False, featurewise_std_normalization=False,
-    samplewise_std_normalization=False, zca_whitening=False, rotation_range=10, zoom_range=0.1,
-    width_shift_range=0.1, height_shift_range=0.1, shear_range=0.1, horizontal_flip=False, vertical_flip=False)
+    featurewise_center=False,
+    samplewise_center=False,
+    featurewise_std_normalization=False,
+    samplewise_std_normalization=False,
+    zca_whitening=False,
+    rotation_range=10,
+    zoom_range=0.1,
+    width_shift_range=0.1,
+    height_shift_range=0.1,
+    shear_range=0.1,
+    horizontal_flip=False,
+    vertical_flip=False,
+)
 datagen.fit(X_train)
-history = model.fit_generator(datagen.flow(X_train, Y_train, batch_size=batch_size), epochs=5,
-                              validation_data=(X_val, Y_val), verbose=2,
-                              steps_per_epoch=X_train.shape[0] / batch_size, callbacks=[reduction])
+history = model.fit_generator(
+    datagen.flow(X_train, Y_train, batch_size=batch_size),
+    epochs=5,
+    validation_data=(X_val, Y_val),
+    verbose=2,
+    steps_per_epoch=X_train.shape[0] / batch_size,
+    callbacks=[reduction],
+)
 found = np.argmax(model.predict(X_val), axis=1)
 accuracy = np.mean(found == digits.target[1400:])
 print("accuracy: %.3f" % accuracy, history.history["val_acc"][-1], K.get_value(model.optimizer.lr))

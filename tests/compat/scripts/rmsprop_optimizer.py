@@ -19,8 +19,9 @@ model = Sequential()
 model.add(Embedding(50, 8, input_length=6))
 model.add(LSTM(8, dropout=0.1, recurrent_dropout=0.1))
 model.add(Dense(1, activation="sigmoid"))
-model.compile(optimizer=RMSprop(lr=0.01, rho=0.9, epsilon=None, decay=0.01), loss="binary_crossentropy",
-              metrics=["acc"])
+model.compile(
+    optimizer=RMSprop(lr=0.01, rho=0.9, epsilon=None, decay=0.01), loss="binary_crossentropy", metrics=["acc"]
+)
 history = model.fit(data, labels, epochs=20, batch_size=16, validation_split=0.25, verbose=0)
 assert history.history["acc"][-1] > 0.9, history.history["acc"]
 

@@ -6,13 +6,15 @@ from keras.models import Sequential
 
 rng = np.random.RandomState(0)
 rows = 400
-df = pd.DataFrame({
-    "Pclass": rng.randint(1, 4, rows),
-    "Sex": rng.choice(["male", "female"], rows),
-    "Age": np.where(rng.rand(rows) < 0.1, np.nan, rng.uniform(1, 70, rows)),
-    "Fare": rng.uniform(5, 100, rows),
-    "Embarked": rng.choice(["S", "C", "Q"], rows),
-})
+df = pd.DataFrame(
+    {
+        "Pclass": rng.randint(1, 4, rows),
+        "Sex": rng.choice(["male", "female"], rows),
+        "Age": np.where(rng.rand(rows) < 0.1, np.nan, rng.uniform(1, 70, rows)),
+        "Fare": rng.uniform(5, 100, rows),
+        "Embarked": rng.choice(["S", "C", "Q"], rows),
+    }
+)
 chance = 0.05 + 0.75 * (df["Sex"] == "female") + 0.05 * (3 - df["Pclass"])
 df["Survived"] = (rng.rand(rows) < chance).astype(int)
 

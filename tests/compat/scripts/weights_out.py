@@ -9,10 +9,12 @@ import numpy as np
 path = os.path.join(sys.argv[1], "weights.pickle")
 x = np.random.RandomState(0).rand(200, 6).astype("float32")
 y = keras.utils.to_categorical((x[:, :3].sum(axis=1) > x[:, 3:].sum(axis=1)).astype(int))
-model = keras.models.Sequential([
-    keras.layers.Dense(16, activation="relu", input_shape=(6,)),
-    keras.layers.Dense(2, activation="softmax"),
-])
+model = keras.models.Sequential(
+    [
+        keras.layers.Dense(16, activation="relu", input_shape=(6,)),
+        keras.layers.Dense(2, activation="softmax"),
+    ]
+)
 model.compile(keras.optimizers.Adam(lr=0.01), loss="categorical_crossentropy", metrics=["accuracy"])
 model.fit(x, y, epochs=40, verbose=0)
 with open(path, "wb") as file:
