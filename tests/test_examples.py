@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,28 @@ def test_reviews(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code = program("reviews").main([*files, "--folder", str(tmp_path), "--epochs", "10"])
     said = capsys.readouterr().out
     assert code == 0 and "160 reviews to learn from" in said and (tmp_path / "reviews.keras").is_file()
+
+
+def test_weather(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(__file__).parent / "data" / "weather_january.csv"
+    program("weather").main([str(file), "--folder", str(tmp_path), "--epochs", "3", "--units", "8"])
+    said = capsys.readouterr().out
+    network, naive = map(float, re.findall(r"(\d+\.\d+)(?: degrees|$)", said, re.MULTILINE)[:2])
+    assert 0 < network < 1.2 * naive  # a month is too little to be better
+    assert "hours at EWR, JFK" in said and (tmp_path / "weather.keras").is_file()
+
+
+def test_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+    classes = np.arange(200) % 10
+    images = (generator.normal(20, 10, (200, 28, 28)) + 200 * (np.arange(28) // 2 == classes[:, None])[..., None]).clip(
+        0, 255
+    )
+    file = tmp_path / "images.npz"
+    x, y = images.astype("uint8"), classes.astype("uint8")
+    np.savez(file, x_train=x, y_train=y, x_test=x, y_test=y)
+    program("images").main(["mnist", "--file", str(file), "--epochs", "1", "--filters", "2"])
+    assert "Test accuracy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("name", "short", "words"), [("pinn", "3", "residual"), ("gan", "2", "of 8 spots found")])
