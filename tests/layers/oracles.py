@@ -174,3 +174,44 @@ def multi_head(weights: list[Array], query: Array, value: Array, causal: bool = 
             scores = np.where(np.tri(*scores.shape[1:], dtype=bool), scores, -1e30)
         result += softmax(scores) @ v @ wo[n]
     return result
+
+
+def recurrence(
+    kind: str, weights: list[Array], x: Array, mask: Any, sequences: bool, backwards: bool, reset_after: bool
+) -> Array:
+    """Any of the three, step by step: where the mask is False, state and output stay as they were."""
+    kernel, recurrent, bias = weights
+    n = recurrent.shape[0]
+    h, c, outputs = np.zeros((len(x), n)), np.zeros((len(x), n)), []
+    for t in reversed(range(x.shape[1])) if backwards else range(x.shape[1]):
+        new_c = c
+        if kind == "SimpleRNN":
+            new_h = np.tanh(x[:, t] @ kernel + h @ recurrent + bias)
+        elif kind == "LSTM":
+            i, f, g, out = np.split(x[:, t] @ kernel + h @ recurrent + bias, 4, -1)
+            new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            new_h = sigmoid(out) * np.tanh(new_c)
+        else:
+            given, own = bias if reset_after else (bias, np.zeros(3 * n))
+            az, ar, an = np.split(x[:, t] @ kernel + given, 3, -1)
+            bz, br, bn = np.split(h @ recurrent + own, 3, -1)
+            z, r = sigmoid(az + bz), sigmoid(ar + br)
+            last = r * bn if reset_after else (r * h) @ recurrent[:, 2 * n :]
+            new_h = z * h + (1 - z) * np.tanh(an + last)
+        keep = np.ones((len(x), 1), bool) if mask is None else mask[:, t, None]
+        h, c = np.where(keep, new_h, h), np.where(keep, new_c, c)
+        outputs.append(h)
+    return np.stack(outputs, 1) if sequences else h
+
+
+def grouped(weights: list[Array], query: Array, value: Array, seen: Array, per_group: int) -> Array:
+    """Attention in which several heads of the query share one of the key."""
+    wq, bq, wk, bk, wv, bv, wo, bo = weights
+    result = np.zeros((*query.shape[:2], wo.shape[-1])) + bo
+    for n in range(wq.shape[1]):
+        g = n // per_group
+        q = query @ wq[:, n] + bq[n]
+        k, v = (value @ w[:, g] + b[g] for w, b in ((wk, bk), (wv, bv)))
+        scores = np.where(seen, q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1]), -np.inf)
+        result += softmax(scores) @ v @ wo[n]
+    return result
