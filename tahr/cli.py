@@ -1,4 +1,4 @@
-"""The command `tahr`: what is installed, and who runs an operation where."""
+"""The command `tahr`: what is installed, who runs an operation where, programs and files of Keras."""
 
 import argparse
 import difflib
@@ -24,6 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["explain", "no_such_operation"])
     2
     """
+    from tahr.saving import commands as file_commands
+
     parser = argparse.ArgumentParser(prog="tahr", description="Keras, from the first layer to production.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("info", help="versions, backends and devices")
@@ -35,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     migrate_parser = commands.add_parser("migrate", help="show a program of Keras 1 or 2 with today's names, as a diff")
     migrate_parser.add_argument("files", nargs="+", metavar="FILE", help="Python files")
     migrate_parser.add_argument("--write", action="store_true", help="change the files, keeping FILE.orig")
+    file_commands.add_commands(commands)
     given = parser.parse_args(arguments)
+    if given.command in file_commands.COMMANDS:
+        return file_commands.run_command(given)
     if given.command == "run":
         return run(given.script, given.arguments)
     if given.command == "migrate":

@@ -1,5 +1,6 @@
 """`Variable`, the state of layers, metrics and optimizers, and the scopes that change what reading it means."""
 
+import math
 import threading
 from collections.abc import Callable, Iterable
 from types import TracebackType
@@ -11,7 +12,7 @@ from tahr import backends, dtypes, naming, shapes
 from tahr.arithmetic import Arithmetic
 from tahr.symbolic import KerasTensor
 
-__all__ = ["AutocastScope", "StatelessScope", "SymbolicScope", "Variable"]
+__all__ = ["AutocastScope", "SizeLimit", "StatelessScope", "SymbolicScope", "Variable"]
 
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 
@@ -134,6 +135,37 @@ class AutocastScope:
         _scopes.autocast = self._outer
 
 
+class SizeLimit:
+    """Inside this scope, new variables may take so many bytes together, at four a number: a file is not believed.
+
+    Args:
+        left: number of bytes.
+        error: makes the exception from a message.
+    """
+
+    _open = threading.local()
+
+    def __init__(self, left: int, error: Callable[[str], Exception]):
+        self.left, self.error = left, error
+
+    def __enter__(self) -> "SizeLimit":
+        self._outer = getattr(SizeLimit._open, "scope", None)
+        SizeLimit._open.scope = self
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        SizeLimit._open.scope = self._outer
+
+    @staticmethod
+    def check(path: str, shape: tuple[int, ...], dtype: str) -> None:
+        """Count a variable about to be made, and raise if it is too large."""
+        scope = getattr(SizeLimit._open, "scope", None)
+        if scope is not None:
+            scope.left -= 4 * math.prod(shape)
+            if scope.left < 0:
+                raise scope.error(f"the weight {path} of shape {shape} is far larger than all that is stored")
+
+
 class Variable(Arithmetic):
     """An array that layers, metrics and optimizers keep and change.
 
@@ -189,6 +221,7 @@ class Variable(Arithmetic):
         self.synchronization = synchronization
         self.layout = layout
         self.backend = backends.current()
+        self.backend.know_variables(type(self))
         self._start(initializer, shape, dtype)
 
     def _start(self, initializer: Any, shape: Any, dtype: Any) -> None:
@@ -199,6 +232,7 @@ class Variable(Arithmetic):
             wanted = shapes.standardize_shape(shape, f"Variable {self.path} shape")
             if None in wanted:
                 raise ValueError(f"Variable {self.path}: expected a fully known shape; received {wanted}.")
+            SizeLimit.check(self.path, wanted, self._dtype)
             with self.backend.concrete():  # a variable made while a step is traced outlives the trace
                 value = initializer(wanted, dtype=self._dtype)
         else:
@@ -218,6 +252,7 @@ class Variable(Arithmetic):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.backend.know_variables(type(self))
         self._value = self.backend.new_variable(state["_value"], self._dtype, self._trainable)
 
     @property

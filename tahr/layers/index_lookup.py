@@ -422,10 +422,12 @@ def without_path(config: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a lookup's config as its constructor takes it.
 
     Raises:
-        ValueError: if it names a file to read the vocabulary from, which a stranger's file might choose.
+        UnsafeFileError: if it names a file to read the vocabulary from, which a stranger's file might choose.
     """
     if isinstance(config.get("vocabulary"), str):
-        raise ValueError(
+        from tahr.saving.errors import UnsafeFileError
+
+        raise UnsafeFileError(
             f"{name}: the config names the file {config['vocabulary']!r} as its vocabulary; files named by a config "
             f"are not read. Read it yourself: config['vocabulary'] = open(path).read().splitlines()."
         )

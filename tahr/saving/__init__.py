@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 _PLACES = {
+    "editor": ("KerasFileEditor",),
     "errors": ("MissingFileError", "UnreadableFileError", "UnsafeFileError"),
     "model_file": ("load_model", "model_from_json", "model_to_json", "save_model"),
     "registry": (

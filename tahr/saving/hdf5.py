@@ -9,12 +9,13 @@ import numpy as np
 
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 
-__all__ = ["Stored", "h5_reading", "h5_writing", "is_hdf5", "text_list", "write_array"]
+__all__ = ["Stored", "declared_size", "h5_reading", "h5_writing", "is_hdf5", "text_list", "write_array"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {1, 2, 3, 5, 6, 32000}  # deflate, shuffle, checksum, n-bit, scale-offset, lzf: all part of HDF5 or h5py
 RATIO, FREE = 1000, 1 << 20  # how much larger than stored data may be, and a size that needs no such look
 DEPTH = 256
+LEAST = 16 << 20  # what variables may take in any case
 
 
 def is_hdf5(head: bytes) -> bool:
@@ -137,6 +138,20 @@ class _Check:
             declared = attribute.get_space().get_simple_extent_npoints() * attribute.get_type().get_size()
             if declared > max(FREE, self.size):
                 self.refuse(item, f"declares {declared:,} bytes, more than the file has")
+
+
+def declared_size(h5: Any) -> int:
+    """Return how many bytes the variables of a model may take whose weights are in a file: slots of optimizers, too."""
+    import h5py
+
+    sizes: list[int] = []
+
+    def visit(name: str, thing: Any) -> None:
+        if isinstance(thing, h5py.Dataset) and thing.shape is not None:
+            sizes.append(int(np.prod(thing.shape, dtype=object)) * max(4, thing.dtype.itemsize))
+
+    h5.visititems(visit)
+    return LEAST + 8 * sum(sizes)
 
 
 def text_list(values: Any) -> list[str]:

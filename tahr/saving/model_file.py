@@ -12,13 +12,14 @@ from typing import Any
 
 from tahr.saving.archive import Archive, write_member
 from tahr.saving.atomic import may_write, replacing, replacing_folder
-from tahr.saving.errors import UnreadableFileError
-from tahr.saving.hdf5 import h5_reading, h5_writing, is_hdf5
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.saving.hdf5 import declared_size, h5_reading, h5_writing, is_hdf5
 from tahr.saving.manifest import MANIFEST, Members, make_manifest, write_example
 from tahr.saving.report import LoadReport
 from tahr.saving.serialization import SharingScope, deserialize_keras_object, serialize_keras_object
 from tahr.saving.state import walk_state
 from tahr.saving.weights import _require_built, existing, read_state, write_state
+from tahr.variables import SizeLimit
 
 __all__ = ["load_model", "model_content", "model_from_json", "model_to_json", "places_in", "save_model"]
 
@@ -221,8 +222,9 @@ def _load(path: Path, custom_objects: Any, compile: bool, strict: bool) -> tuple
         if not head:
             raise UnreadableFileError(f"{path}: the file is empty.")
     with model_content(path) as content:
-        model = _model_of(content.text(CONFIG), str(path), custom_objects, compile, _major(content))
         with content.weights() as h5:
+            with SizeLimit(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}.")):
+                model = _model_of(content.text(CONFIG), str(path), custom_objects, compile, _major(content))
             report = read_state(model, [h5], str(path), strict=strict, places=places_in(content, model))
         with tempfile.TemporaryDirectory() as folder:
             if content.assets(Path(folder)):

@@ -13,7 +13,7 @@ from tahr.saving.atomic import may_write, replacing
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 from tahr.saving.report import LoadReport
 
-__all__ = ["load_safetensors", "read_safetensors", "save_safetensors"]
+__all__ = ["load_safetensors", "read_safetensors", "save_safetensors", "write_safetensors"]
 
 TYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "U16": "uint16", "I32": "int32", "U32": "uint32",
@@ -68,7 +68,7 @@ def save_safetensors(
     shards = _split(arrays, max_shard_size)
     if len(shards) == 1:
         if may_write(path, overwrite):
-            _write(path, arrays, metadata)
+            write_safetensors(path, arrays, metadata)
         return
     index = path.with_name(path.name + ".index.json")
     if not may_write(index, overwrite):
@@ -76,7 +76,7 @@ def save_safetensors(
     places: dict[str, str] = {}
     for i, shard in enumerate(shards):
         name = f"{path.stem}-{i + 1:05d}-of-{len(shards):05d}.safetensors"
-        _write(path.with_name(name), shard, metadata)
+        write_safetensors(path.with_name(name), shard, metadata)
         places |= dict.fromkeys(shard, name)
     total = sum(a.nbytes for a in arrays.values())
     with replacing(index) as file:
@@ -112,7 +112,12 @@ def _split(arrays: dict[str, np.ndarray], gigabytes: float | None) -> list[dict[
     return shards
 
 
-def _write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None) -> None:
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> None:
+    """Write arrays by name to one file; an existing file is replaced as a whole.
+
+    Raises:
+        ValueError: if the format lacks the type of an array.
+    """
     header: dict[str, Any] = {"__metadata__": {"format": "np", **(metadata or {})}}
     at = 0
     for name, array in arrays.items():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.saving.names import is_foreign
 
 __all__ = ["scan_file"]
 
@@ -27,6 +28,7 @@ KNOWN = (
     "keras_cv",
 )
 PATHS = re.compile(r"^(?:[a-zA-Z][\w+.-]*://|/|\\\\|[A-Za-z]:\\|~/)|(?:^|/)\.\.(?:/|$)")
+TYPES = re.compile(r"(b?float|u?int|complex)\d+\w*|bool|str|string|object|[<>]U\d{1,6}")
 # Arguments under which layers of Keras take files: a vocabulary, a model to load.
 FILES = ("vocabulary", "filepath", "path", "file", "filename", "url", "model_path", "weights", "artifact", "origin")
 
@@ -247,28 +249,13 @@ def _look_at_object(value: Mapping[str, Any], place: str, report: dict[str, Any]
     listed = name == "Lambda" and isinstance(arguments.get("function"), list)
     if name == "__lambda__" or listed or arguments.get("function_type") == "lambda":
         yield _finding("unsafe", place, f"{place} holds the bytecode of a function.")
+    if name in ("__numpy__", "__tensor__") and not TYPES.fullmatch(str(arguments.get("dtype"))):
+        yield _finding("unsafe", place, f"{place} is an array of the type {arguments.get('dtype')!r:.80}.")
     if name in ("TFSMLayer", "TorchModuleWrapper"):
         yield _finding("unsafe", place, f"{place} is a {name}, which loads a program from elsewhere.")
     if isinstance(name, str) and isinstance(module, str) and module.split(".")[0] not in KNOWN:
         report["classes"].append(f"{module}.{name}")
-        if module.split(".")[0] in DANGEROUS:
-            yield _finding("unsafe", place, f"{place} names {module}.{name}, which is no part of a model.")
-    function = inner if name == "function" and isinstance(inner, str) else None
-    if module == "builtins" and name not in ("function", None):
-        yield _finding("unsafe", place, f"{place} names the built-in {name!r}, which is no part of a model.")
-    if function is not None and function.rsplit(">", 1)[-1] in FUNCTIONS:
-        yield _finding("unsafe", place, f"{place} names the function {function!r}, which is no part of a model.")
-
-
-DANGEROUS = frozenset({
-    "os", "sys", "subprocess", "posix", "nt", "shutil", "socket", "importlib", "builtins", "pickle", "marshal",
-    "ctypes", "code", "codeop", "runpy", "pty", "pathlib", "io", "tempfile", "urllib", "http", "requests",
-    "webbrowser", "threading", "multiprocessing", "types", "operator", "functools", "timeit", "pdb", "bdb",
-    "cProfile", "platform", "commands", "asyncio", "ssl", "ftplib", "telnetlib", "smtplib", "glob", "zipfile",
-    "tarfile", "shelve", "dbm", "sqlite3", "logging", "numpy", "torch", "jax", "joblib", "dill", "cloudpickle",
-    "pip", "setuptools", "site", "inspect", "ast", "distutils",
-})  # fmt: skip
-FUNCTIONS = frozenset({
-    "eval", "exec", "compile", "open", "input", "__import__", "getattr", "setattr", "system", "popen", "load_model",
-    "get_file",
-})  # fmt: skip
+    if isinstance(name, str) and name != "function" and is_foreign(module, name):
+        yield _finding("unsafe", place, f"{place} names {module}.{name}, which is no part of a model.")
+    if name == "function" and isinstance(inner, str) and is_foreign(None, inner):
+        yield _finding("unsafe", place, f"{place} names the function {inner!r}, which is no part of a model.")

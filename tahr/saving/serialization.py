@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tahr.saving import registry
-from tahr.saving.errors import UnsafeFileError
+from tahr.saving.errors import UnsafeFileError, UnsafeNameError
+from tahr.saving.names import holds_code, is_foreign
 from tahr.saving.registry import CustomObjectScope
 
 __all__ = ["SharingScope", "deserialize_keras_object", "find", "is_serialized", "serialize_keras_object"]
@@ -267,10 +268,29 @@ def _read_value(name: str, config: Mapping[str, Any]) -> Any:
 
         return KerasTensor(inner["shape"], inner["dtype"])
     if name == "__numpy__":
-        return np.array(inner["value"], dtype=inner["dtype"])
+        from tahr.backends.backend import numpy_dtype
+
+        name = _number_type(inner["dtype"])
+        return np.array(inner["value"], dtype=name if name == "str" else numpy_dtype(name))
     from tahr import backends
 
-    return backends.current().tensor(inner["value"], inner["dtype"])
+    return backends.current().tensor(inner["value"], _number_type(inner["dtype"]))
+
+
+def _number_type(name: Any) -> str:
+    """Return the type of an array in a file: of numbers, or of texts as long as they are.
+
+    Raises:
+        UnsafeFileError: if it is none; a type may also declare any size, or Python objects.
+    """
+    from tahr import dtypes
+
+    if name in ("str", "string", "object") or str(name).startswith(("<U", ">U")):
+        return "str"
+    try:
+        return dtypes.standardize_dtype(name)
+    except (TypeError, ValueError) as error:
+        raise UnsafeFileError(f"The file holds an array of the type {name!r:.80}, which is none of numbers.") from error
 
 
 def _find_class(config: Mapping[str, Any], module_objects: Mapping[str, Any] | None) -> Any:
@@ -290,11 +310,14 @@ def _stand_in(config: Mapping[str, Any]) -> Any:
     """
     from tahr.saving.placeholders import stand_in
 
-    if (made := stand_in(config)) is not None:
-        return made
     module, name = config.get("module"), config["class_name"]
+    if holds_code(config):
+        raise UnsafeFileError(_CODE)
+    unsafe = is_foreign(module, name)
+    if not unsafe and (made := stand_in(config)) is not None:
+        return made
     where = f" of module {module!r}" if module else ""
-    raise TypeError(
+    raise (UnsafeNameError if unsafe else TypeError)(
         f"Unknown class {name!r}{where}: it is neither built in nor registered. Define the class, and decorate it with "
         f"@keras.saving.register_keras_serializable() before loading, or pass custom_objects={{{name!r}: {name}}}."
     )
@@ -306,10 +329,11 @@ def _find_function(config: Mapping[str, Any]) -> Callable[..., Any]:
     if found is None:
         from tahr.saving.placeholders import placeholder_function
 
-        if (made := placeholder_function(name)) is not None:
+        unsafe = is_foreign(None, name)
+        if not unsafe and (made := placeholder_function(name)) is not None:
             return made
         plain = name.rsplit(">", 1)[-1]
-        raise TypeError(
+        raise (UnsafeNameError if unsafe else TypeError)(
             f"Unknown function {name!r}: it is neither built in nor registered. Define it, and decorate it with "
             f"@keras.saving.register_keras_serializable() before loading, or pass custom_objects={{{name!r}: {plain}}}."
         )

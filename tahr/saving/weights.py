@@ -16,7 +16,7 @@ from tahr.saving.hdf5 import Stored, h5_reading, h5_writing, is_hdf5, write_arra
 from tahr.saving.report import LoadReport
 from tahr.saving.state import walk_state
 
-__all__ = ["load_weights", "open_shards", "read_state", "save_weights", "write_state"]
+__all__ = ["load_weights", "open_shards", "read_state", "save_weights", "state_of", "write_state"]
 
 SHOWN = 10
 
@@ -78,7 +78,7 @@ def _require_built(model: Any, what: str) -> None:
 
 def write_state(model: Any, h5: Any) -> None:
     """Write all weights and the optimizer's state into an open HDF5 file."""
-    for path, values, name in _state_of(model):
+    for path, values, name in state_of(model):
         group = h5.create_group(path)
         if name is not None:
             group.attrs["name"] = name
@@ -86,7 +86,7 @@ def write_state(model: Any, h5: Any) -> None:
             write_array(group, key, value)
 
 
-def _state_of(model: Any) -> Iterator[tuple[str, dict[str, np.ndarray], str | None]]:
+def state_of(model: Any) -> Iterator[tuple[str, dict[str, np.ndarray], str | None]]:
     """Yield the path of the group, the values by key and the name, for each part of a model."""
     for path, part in walk_state(model):
         values: dict[str, Any] = {}
@@ -122,7 +122,7 @@ def _save_shards(model: Any, path: Path, overwrite: bool, gigabytes: float) -> N
     places: dict[str, list[str]] = {}
     with contextlib.ExitStack() as files:
         used, size, count = None, 0, 0
-        for group_path, values, name in _state_of(model):
+        for group_path, values, name in state_of(model):
             if used is None:
                 used, size, count = _next_shard(files, path, stem, count), 0, count + 1
             group = used[1].create_group(group_path)

@@ -180,6 +180,8 @@ def upgrade_object(described: Mapping[str, Any], room: str | None, major: int) -
         return {**described, "class_name": name}
     config = {key: _upgrade_value(key, value, major) for key, value in config.items()}
     made = _named(name, config, room)
+    if made["module"] is None:
+        made["module"] = described.get("module")
     if room in (None, "layers", "optimizers"):
         made["config"] = upgrade_arguments(made["class_name"], described["class_name"], config, major)
     return made

@@ -11,13 +11,14 @@ import numpy as np
 from tahr import config as settings
 from tahr.saving import registry
 from tahr.saving.atomic import replacing
-from tahr.saving.errors import UnreadableFileError
-from tahr.saving.hdf5 import h5_reading, h5_writing, text
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.saving.hdf5 import declared_size, h5_reading, h5_writing, text
 from tahr.saving.legacy.config import read_legacy_model, upgrade_object
 from tahr.saving.legacy.optimizer import load_optimizer_state
 from tahr.saving.legacy.weights import Loaded, load_legacy_weights, names_at, put_names, write_legacy_weights
 from tahr.saving.report import LoadReport
 from tahr.saving.serialization import deserialize_keras_object, serialize_keras_object
+from tahr.variables import SizeLimit
 
 __all__ = ["compile_legacy", "load_legacy_model", "read_packed_model", "save_legacy_model"]
 
@@ -47,7 +48,8 @@ def load_legacy_model(
         config = parse_json(text(h5.attrs["model_config"]), str(path))
         check_described(config, str(path))
         major = _major(h5)
-        model = read_legacy_model(config, major=major)
+        with SizeLimit(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}.")):
+            model = read_legacy_model(config, major=major)
         if not isinstance(model, Model):
             raise UnreadableFileError(f"{path}: holds a {type(model).__name__}, not a model.")
         loaded = load_legacy_weights(model, h5.get("model_weights", h5), str(path), strict=strict)

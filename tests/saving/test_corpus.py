@@ -1,0 +1,219 @@
+"""Every hostile file of the corpus is refused by every way in, quickly, in little memory, and nothing happens."""
+
+import json
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+
+import tahr as keras
+from tahr.saving import UnsafeFileError
+from tahr.saving.commands import scan
+from tests.saving.hostile import (
+    CONFIGS,
+    HDF5,
+    SIZES,
+    ZIPS,
+    Change,
+    changed_config,
+    members_of,
+    rezip,
+    short,
+    small,
+)
+
+pytestmark = pytest.mark.once
+SECONDS, BYTES = 1.0, 50 << 20
+ENTRIES = len(CONFIGS) + len(SIZES) + len(HDF5) + len(ZIPS)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good")
+    model = small()
+    model.save(folder / "good.keras")
+    model.save(folder / "good.h5")
+    model.save_weights(folder / "good.weights.h5")
+    for path in folder.iterdir():  # what is imported or compiled once is not the file's doing
+        keras.saving.load_model(path) if "weights" not in path.name else model.load_weights(path)
+    keras.layers.TFSMLayer, keras.layers.TorchModuleWrapper  # noqa: B018
+    return folder
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
+    """Let a block run with doors watched, and look at time and memory."""
+    import builtins
+    import importlib
+    import os
+    import socket
+    import subprocess
+
+    happened: list[str] = []
+
+    def note(name: str, real: Any, matters: Callable[..., bool]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if matters(*args, **kwargs):
+                happened.append(f"{name}{args!r:.80}")
+            return real(*args, **kwargs)
+
+        return call
+
+    def outside(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> bool:
+        name = str(file)
+        return not isinstance(file, int) and (any(c in mode for c in "wax+") or not name.startswith(str(folder)))
+
+    def always(*args: Any, **kwargs: Any) -> bool:
+        return True
+
+    def no_module(code: Any, *args: Any, **kwargs: Any) -> bool:
+        return not Path(getattr(code, "co_filename", "")).is_file()  # a file of ours that is imported
+
+    def foreign(name: str, *args: Any, **kwargs: Any) -> bool:
+        return name.split(".")[0] in ("antigravity", "pickle", "marshal", "runpy", "joblib", "subprocess")
+
+    real_open = builtins.open
+    with monkeypatch.context() as patch:
+        patch.setattr(builtins, "open", note("open", real_open, outside))
+        patch.setattr(builtins, "exec", note("exec", exec, no_module))
+        patch.setattr(builtins, "eval", note("eval", eval, always))
+        patch.setattr(importlib, "import_module", note("import", importlib.import_module, foreign))
+        patch.setattr(os, "system", note("system", os.system, always))
+        patch.setattr(subprocess, "Popen", note("Popen", subprocess.Popen, always))
+        patch.setattr(socket, "socket", note("socket", socket.socket, always))
+        before = set(folder.parent.rglob("*"))
+        tracemalloc.start()
+        begin = time.perf_counter()
+        try:
+            yield
+            seconds, (_, peak) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert happened == [] and set(folder.parent.rglob("*")) == before
+    assert seconds < SECONDS and peak < BYTES, (seconds, peak)
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, read: Callable[[], Any]) -> None:
+    with watched(monkeypatch, folder), pytest.raises(UnsafeFileError):
+        read()
+
+
+def test_size_of_the_corpus() -> None:
+    assert ENTRIES >= 60
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_configurations(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    members = members_of(good / "good.keras")
+    config = changed_config(members, CONFIGS[name])
+    packed = tmp_path / "bad.keras"
+    packed.write_bytes(rezip({**members, "config.json": json.dumps(config).encode()}))
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    for member, content in {**members, "config.json": json.dumps(config).encode()}.items():
+        (folder / member).write_bytes(content)
+    legacy = tmp_path / "bad.h5"
+    legacy.write_bytes((good / "good.h5").read_bytes())
+    with h5py.File(legacy, "a") as h5:
+        h5.attrs["model_config"] = json.dumps(short(config))
+    ways: list[Callable[[], Any]] = [
+        lambda: keras.saving.load_model(packed),
+        lambda: keras.saving.load_model(packed, safe_mode=False),
+        lambda: keras.saving.load_model(packed, on_unknown="placeholder"),
+        lambda: keras.saving.load_model(folder),
+        lambda: keras.saving.load_model(legacy),
+        lambda: keras.models.model_from_json(json.dumps(config)),
+        lambda: keras.Sequential.from_config(config["config"]),
+        lambda: keras.saving.deserialize_keras_object(config),
+        lambda: keras.saving.deserialize_keras_object(config, safe_mode=False),
+        lambda: [keras.layers.deserialize(layer) for layer in config["config"]["layers"]],
+    ]
+    for way in ways:
+        refuse(monkeypatch, tmp_path, way)
+    assert scan([str(packed)]) == 1
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_declared_sizes(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    members = members_of(good / "good.keras")
+    config = changed_config(members, SIZES[name])
+    config.pop("build_config", None)
+    (tmp_path / "bad.keras").write_bytes(rezip({**members, "config.json": json.dumps(config).encode()}))
+    (tmp_path / "bad.h5").write_bytes((good / "good.h5").read_bytes())
+    with h5py.File(tmp_path / "bad.h5", "a") as h5:
+        h5.attrs["model_config"] = json.dumps(short(config))
+    for path in ("bad.keras", "bad.h5"):
+        refuse(monkeypatch, tmp_path, lambda path=path: keras.saving.load_model(tmp_path / path))
+
+
+@pytest.mark.parametrize("name", HDF5)
+def test_hdf5(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = tmp_path / "bad.weights.h5"
+    bad.write_bytes((good / "good.weights.h5").read_bytes())
+    with h5py.File(bad, "a") as h5:
+        del h5["layers/dense/vars/0"]
+        HDF5[name](h5)
+    (tmp_path / "bad.keras").write_bytes(
+        rezip({**members_of(good / "good.keras"), "model.weights.h5": bad.read_bytes()})
+    )
+    legacy = tmp_path / "bad.h5"
+    legacy.write_bytes((good / "good.h5").read_bytes())
+    with h5py.File(legacy, "a") as h5:
+        HDF5[name](h5)
+    (tmp_path / "list.weights.json").write_text(
+        json.dumps({"metadata": {}, "weight_map": {"/layers/dense/vars": ["bad.weights.h5"]}})
+    )
+    model = small()
+    for way in (
+        lambda: model.load_weights(bad),
+        lambda: model.load_weights(tmp_path / "list.weights.json"),
+        lambda: model.load_weights(tmp_path / "bad.keras"),
+        lambda: keras.saving.load_model(tmp_path / "bad.keras"),
+        lambda: keras.saving.load_model(tmp_path / "bad.keras", weights_only=True),
+        lambda: keras.saving.load_model(legacy),
+        lambda: keras.saving.KerasFileEditor(bad),
+        lambda: keras.saving.KerasFileEditor(tmp_path / "bad.keras"),
+    ):
+        refuse(monkeypatch, tmp_path, way)
+    for path in (bad, tmp_path / "bad.keras", legacy):
+        assert scan([str(path)]) == 1
+
+
+@pytest.mark.parametrize("name", ZIPS)
+def test_zip(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tahr.saving.checkpoint import read_checkpoint
+
+    bad = tmp_path / "bad.keras"
+    bad.write_bytes(ZIPS[name](members_of(good / "good.keras")))
+    for way in (
+        lambda: keras.saving.load_model(bad),
+        lambda: keras.saving.load_model(bad, weights_only=True),
+        lambda: small().load_weights(bad),
+        lambda: keras.saving.KerasFileEditor(bad),
+        lambda: read_checkpoint(bad),
+    ):
+        refuse(monkeypatch, tmp_path, way)
+    assert scan([str(bad)]) == 1
+
+
+@pytest.mark.parametrize("name", ["CVE-2025-1550 subprocess", "CVE-2024-3660 lambda"])
+def test_in_isolation(name: str, good: Path, tmp_path: Path) -> None:
+    members = members_of(good / "good.keras")
+    content = {**members, "config.json": json.dumps(changed_config(members, CONFIGS[name])).encode()}
+    (tmp_path / "bad.keras").write_bytes(rezip(content))
+    with pytest.raises(UnsafeFileError, match=r"bad\.keras"):
+        keras.saving.load_model(tmp_path / "bad.keras", isolate=True)
+    assert keras.saving.load_model(good / "good.keras", isolate=True).name == "small"
+
+
+def test_shapes_of_changes() -> None:
+    for change in (*CONFIGS.values(), *SIZES.values()):
+        config: dict[str, Any] = {"config": {"layers": [{}, {"config": {}}]}}
+        applied: Change = change
+        applied(config)
+        assert len(config["config"]["layers"]) == 3 or config["config"]["layers"][1]["config"]
