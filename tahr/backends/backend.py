@@ -289,6 +289,12 @@ class Backend:
 
     # ---- variables ----------------------------------------------------------------------------------------------
 
+    # functions of a model under the names that the framework's own models have
+    model_methods: dict[str, Callable[..., Any]] = {}
+
+    def know_variables(self, kind: type) -> None:
+        """Let the framework's own functions take objects of a class of variables for their values."""
+
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         """Return an array of its own memory for a variable."""
         raise NotImplementedError
@@ -395,6 +401,14 @@ class Backend:
     def no_grad(self) -> contextlib.AbstractContextManager[Any]:
         """Return a scope in which nothing is recorded for gradients."""
         return contextlib.nullcontext()
+
+    def enable_grad(self) -> contextlib.AbstractContextManager[Any]:
+        """Return a scope in which computations are recorded for gradients, also inside of `no_grad`."""
+        return contextlib.nullcontext()
+
+    def leaf(self, x: Any, like: Any = None) -> Any:
+        """Return `x` without a record of what made it, and ready for gradients if `like` is."""
+        return x
 
     def synchronize(self, x: Any) -> Any:
         """Wait until `x` has been computed and return it."""

@@ -1,5 +1,6 @@
 """`Model`: a layer that trains, saves and summarises itself."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -62,9 +63,11 @@ class Model(Layer):
     if not TYPE_CHECKING:  # else every misspelt attribute would be one
 
         def __getattr__(self, name: str) -> Any:
+            from tahr import backends
             from tahr.compat.methods import old_method
 
-            return old_method(self, name)
+            own = backends.current().model_methods.get(name)
+            return old_method(self, name) if own is None else functools.partial(own, self)
 
     # ---- layers -------------------------------------------------------------------------------------------------
 

@@ -76,7 +76,7 @@ def _build_optimizer(model: Any) -> None:
 
 def build(model: Any, x: Any) -> Any:
     """Make the weights from the shape of a batch, and return symbols for the outputs (arrays where it must run)."""
-    symbols = _symbols(x)
+    symbols = _with_fixed_batch(model, _symbols(x))
     first = not model.built
     try:
         outputs = model(symbols)
@@ -90,6 +90,17 @@ def build(model: Any, x: Any) -> Any:
             raise second from error
     model.built = True
     return outputs
+
+
+def _with_fixed_batch(model: Any, symbols: Any) -> Any:
+    """Return symbols with the batch size that the inputs of a graph ask for, as stateful layers do."""
+    inputs = model._function.inputs if model._function is not None else ()
+    if not any(x.shape and x.shape[0] is not None for x in inputs):
+        return symbols
+    size = next(x.shape[0] for x in inputs if x.shape and x.shape[0] is not None)
+    return tree.map_structure(
+        lambda s: None if s is None else KerasTensor((size, *s.shape[1:]), s.dtype, record_history=False), symbols
+    )
 
 
 def _symbols(data: Any) -> Any:
@@ -111,6 +122,6 @@ def rehearse(model: Any, batch: Any, training: bool) -> None:
 
     engine = backends.current()
     data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), batch)
-    with StatelessScope(collect_losses=True), engine.no_grad():
+    with StatelessScope(collect_losses=True), engine.enable_grad() if training else engine.no_grad():
         run_step(model, "train" if training else "test", data)
     model.built = True

@@ -119,7 +119,9 @@ class Session:
 
         def step(values: list[Any], batch: Any) -> tuple[list[Any], Any]:
             if session.own_logs[kind]:
-                values, logs = session._scoped(kind, values, lambda model: run_step(model, kind, batch))
+                with session.engine.enable_grad():  # a step of the user's own may call `loss.backward()`
+                    new, logs = session._scoped(kind, values, lambda model: run_step(model, kind, batch))
+                values = [session.engine.leaf(value, old) for value, old in zip(new, values, strict=True)]
                 session._order[kind] = list(logs or {})
                 return values, _scalars(logs, session.engine)
             with quiet():
@@ -161,7 +163,7 @@ class Session:
         if values:
             self.engine.synchronize(values[0])
         self.pace.note(chunk.key, chunk.batches, time.perf_counter() - began, fresh)
-        return logs if logs is None else {name: logs[name] for name in self._order.get(kind, logs)}
+        return logs if logs is None else {name: logs[name] for name in self._order.get(kind) or logs}
 
     def _adopt(self, variables: list[Variable]) -> None:
         """Take in variables that were made while a step was traced; some belong to nothing that the model knows."""
@@ -184,7 +186,7 @@ class Session:
             function = self._functions["results"] = run if self.eager else self.engine.compile(run)
         with self.lock, self.engine.no_grad():
             found = function([v._value for v in self.of["metrics"]])
-        return to_numbers({name: found[name] for name in self._order.get("results", found)}, self.engine)
+        return to_numbers({name: found[name] for name in self._order.get("results") or found}, self.engine)
 
     def reset_metrics(self) -> None:
         """Set the metrics back, in one dispatch."""
@@ -283,7 +285,7 @@ def _optimizers_of(model: Any) -> list[Any]:
 
 def _scalars(logs: Any, engine: Any) -> Any:
     """Return the logs of a step as arrays; what a step returns may hold numbers and variables."""
-    return tree.map_structure(lambda x: engine.tensor(getattr(x, "value", x)), dict(logs) if logs else {})
+    return tree.map_structure(lambda x: engine.leaf(engine.tensor(getattr(x, "value", x))), dict(logs) if logs else {})
 
 
 def to_numbers(logs: Any, engine: Any) -> dict[str, Any]:

@@ -396,3 +396,13 @@ def test_a_loss_of_the_models_own_leaves_the_metrics(loss):
     assert list(history) == ["loss", "mae"]
     np.testing.assert_allclose(history["loss"], history["mae"], rtol=1e-5)
     np.testing.assert_allclose(*model.evaluate(x, x[:, :1], verbose=0), rtol=1e-5)
+
+
+def test_a_graph_with_a_fixed_batch_fits():
+    model = keras.Sequential([keras.Input(batch_shape=(4, 5, 2)), layers.LSTM(3, stateful=True), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, 5, 2), "float32"), np.ones((8, 1), "float32")
+    assert len(model.fit(x, y, batch_size=4, shuffle=False, epochs=2, verbose=0).history["loss"]) == 2
+    model.layers[0].reset_state()
+    assert model.evaluate(x, y, batch_size=4, verbose=0) > 0
+    assert model.predict(x, batch_size=4, verbose=0).shape == (8, 1)

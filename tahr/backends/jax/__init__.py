@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,7 @@ class Jax(Draws, Windows, Recurrent, Sparse, Backend):
     names = {"conj": "conjugate"}
     numbers = "all"
     trains = True
+    _known: ClassVar[set[type]] = set()  # classes that jax.jit and its kin see the values of
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
         if isinstance(x, jax.Array):
@@ -65,6 +66,11 @@ class Jax(Draws, Windows, Recurrent, Sparse, Backend):
 
     def concrete(self) -> contextlib.AbstractContextManager[Any]:
         return jax.ensure_compile_time_eval()
+
+    def know_variables(self, kind: type) -> None:
+        if kind not in self._known:
+            self._known.add(kind)
+            jax.tree_util.register_pytree_node(kind, lambda v: ((v.value,), None), lambda _, found: found[0])
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         with jax.ensure_compile_time_eval():

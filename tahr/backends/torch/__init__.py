@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.torch.autodiff import Autodiff
+from tahr.backends.torch.models import MODEL_METHODS
 from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
 from tahr.backends.torch.random import Draws
 from tahr.backends.torch.recurrent import Recurrent
@@ -29,6 +30,7 @@ class Torch(Autodiff, Draws, Windows, Recurrent, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
+    model_methods = MODEL_METHODS
     spaces = (torch, torch.linalg, torch.special, torch.fft, F)
     argument_names = {"axis": "dim", "keepdims": "keepdim"}
     names = {

@@ -112,6 +112,12 @@ class Autodiff:
     def no_grad(self) -> contextlib.AbstractContextManager[Any]:
         return torch.no_grad()
 
+    def enable_grad(self) -> contextlib.AbstractContextManager[Any]:
+        return torch.enable_grad()
+
+    def leaf(self, x: Any, like: Any = None) -> Any:
+        return x if x is like else x.detach().requires_grad_(like is not None and like.requires_grad)
+
 
 def _own_backward(back: Callable[..., Any], count: int) -> Any:
     """Return a function of `count` results and further arrays that gives the results, with `back` for its gradient."""
