@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tahr.compat.names import NAMES
+from tahr.models.functional import Functional
+from tahr.models.model import Model
 from tahr.saving.atomic import replacing
 
 __all__ = ["migrate_file", "migrate_text"]
@@ -339,6 +341,7 @@ def _class_of(room: str, name: str) -> type | None:
     module = importlib.import_module(f"tahr.{short}" if short else "tahr")
     attribute = today.rpartition(".")[2] if today else name
     found = getattr(module, attribute, None) if attribute in module.__all__ else None
+    found = Functional if found is Model else found  # which is what `Model(inputs, outputs)` makes
     return found if isinstance(found, type) else None
 
 

@@ -21,8 +21,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
 
 SAME: dict[str, tuple[Any, Any]] = {
     "Dense": (
-        lambda: layers.Dense(output_dim=3, init="uniform", W_regularizer="l2", b_regularizer="l1", W_constraint="nonneg",
-                             b_constraint="maxnorm", bias=False),
+        lambda: layers.Dense(output_dim=3, init="uniform", W_regularizer="l2", b_regularizer="l1",
+                             W_constraint="nonneg", b_constraint="maxnorm", bias=False),
         lambda: layers.Dense(3, kernel_initializer="uniform", kernel_regularizer="l2", bias_regularizer="l1",
                              kernel_constraint="nonneg", bias_constraint="maxnorm", use_bias=False),
     ),
@@ -120,7 +120,6 @@ def test_old_arguments(name: str, told: list[tuple[str, str]]) -> None:
         (lambda: layers.LSTM(3, input_dim=4, input_length=5), (None, 5, 4)),
         (lambda: layers.Conv1D(3, 2, input_dim=4, input_length=5), (None, 5, 4)),
     ],
-    ids=str,
 )
 def test_input_shapes(make: Any, shape: Any, told: list[tuple[str, str]]) -> None:
     model = keras.Sequential([make()])
