@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import activations, ops, tree
-from tahr.layers.arguments import keep, weight, who
+from tahr.layers.arguments import check_mask, keep, weight, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 
@@ -184,6 +184,8 @@ class Softmax(Layer):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """Compute the outputs."""
         if mask is not None:
+            if len(mask.shape) == len(inputs.shape) and 1 not in mask.shape:
+                check_mask(mask, inputs.shape, self)
             lowest = -3e4 if ops.dtype(inputs) == "float16" else -1e9
             inputs = inputs + (1.0 - ops.cast(mask, ops.dtype(inputs))) * lowest
         axis = tuple(self.axis) if isinstance(self.axis, list) else self.axis

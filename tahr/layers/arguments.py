@@ -120,12 +120,29 @@ def fraction(value: Any, name: str, layer: Any) -> float:
     return value
 
 
+def check_mask(mask: Any, shape: Any, layer: Any, name: str = "mask") -> None:
+    """Check that a mask has a shape; None in it fits any size.
+
+    Raises:
+        ValueError: if it has another.
+    """
+    if mask is None:
+        return
+    given, wanted = tuple(mask.shape), tuple(shape)
+    if len(given) != len(wanted) or any(None not in (a, b) and a != b for a, b in zip(given, wanted, strict=True)):
+        raise ValueError(
+            f"{who(layer)}: expected `{name}` to have the shape {wanted} of what it masks; received {given}."
+        )
+
+
 def known(shape: Any, axis: int, layer: Any, what: str = "the inputs") -> int:
     """Return the size of `axis` of an input shape.
 
     Raises:
         ValueError: if it is unknown.
     """
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(f"{who(layer)}: {what} of shape {tuple(shape)} have no axis {axis}.")
     size = shape[axis]
     if size is None:
         raise ValueError(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import ops, random
-from tahr.layers.arguments import choice, fraction, who
+from tahr.layers.arguments import check_mask, choice, fraction, who
 from tahr.layers.layer import Layer
 
 __all__ = ["AdditiveAttention", "Attention"]
@@ -83,6 +83,8 @@ class Attention(Layer):
         query, value = inputs[:2]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask, value_mask = (*mask, None, None)[:2] if isinstance(mask, (list, tuple)) else (mask, None)
+        check_mask(query_mask, query.shape[:2], self, "mask of the query")
+        check_mask(value_mask, value.shape[:2], self, "mask of the value")
         scores = self.scores(query, key)
         seen = None if value_mask is None else ops.expand_dims(ops.cast(value_mask, "bool"), 1)
         if use_causal_mask:

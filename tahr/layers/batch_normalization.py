@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import ops
-from tahr.layers.arguments import keep, known, weight, who
+from tahr.layers.arguments import check_mask, keep, known, weight, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.layers.normalization import in_full_precision
@@ -122,13 +122,9 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the outputs."""
-        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
-            raise ValueError(
-                f"{who(self)}: expected a mask with one axis less than the inputs, of shape "
-                f"{tuple(inputs.shape)}; received shape {tuple(mask.shape)}."
-            )
+        axis = self.axis % len(inputs.shape)
+        check_mask(mask, (*inputs.shape[:axis], *inputs.shape[axis + 1 :]), self)
         x = in_full_precision(self, inputs)
-        axis = self.axis % len(x.shape)
         gamma, beta = self.gamma, self.beta
         if training and self.trainable:
             mean, variance = self._moments(x, mask, axis)

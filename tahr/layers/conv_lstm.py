@@ -4,6 +4,7 @@ from typing import Any
 
 from tahr import activations, config, ops, random, shapes
 from tahr.layers.arguments import choice, fraction, keep, known, sizes, weight, whole
+from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.layers.recurrent_cell import RecurrentLayer, forgetting_bias, plus, split_gates
 from tahr.layers.rnn import DropoutRNNCell
@@ -171,7 +172,7 @@ class _ConvLSTM(RecurrentLayer, shows=(*_WINDOWS, "recurrent_activation", "unit_
             activity_regularizer=activity_regularizer,
             **kwargs,
         )
-        self.seed = seed
+        self.seed, self.input_spec = seed, InputSpec(ndim=self.rank + 3)
 
     def first_states(self, sequences_shape: Any) -> list[Any]:
         """Return zeros for the states that fit inputs of a shape."""

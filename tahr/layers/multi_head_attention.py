@@ -55,6 +55,11 @@ class _ProjectedAttention(Layer):
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections."""
+        if len(query_shape) < 3 or len(value_shape) != len(query_shape):
+            raise ValueError(
+                f"{who(self)}: expected query and value of one rank, at least 3; received shapes "
+                f"{tuple(query_shape)} and {tuple(value_shape)}."
+            )
         if query_shape[-1] is None or value_shape[-1] is None:
             raise ValueError(f"{who(self)}: the last axes of query and value must be known; received {query_shape}.")
         key_shape = key_shape or value_shape

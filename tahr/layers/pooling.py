@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import config, ops
-from tahr.layers.arguments import choice, sizes, who
+from tahr.layers.arguments import check_mask, choice, sizes, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 
@@ -305,6 +305,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
         if mask is None:
             return super().call(inputs)
         axis = self._axes[0]
+        check_mask(mask, (inputs.shape[0], inputs.shape[axis]), self)
         kept = ops.expand_dims(ops.cast(mask, ops.dtype(inputs)), 2 if axis == 1 else 1)
         total = ops.sum(inputs * kept, axis, self.keepdims)
         return ops.divide_no_nan(total, ops.sum(kept, axis, self.keepdims))

@@ -6,6 +6,7 @@ import numpy as np
 
 from tahr import activations, backends, ops, random
 from tahr.layers.arguments import fraction, keep, known, weight, whole
+from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.layers.rnn import RNN, DropoutRNNCell, zero_states
 from tahr.symbolic import is_keras_tensor
@@ -96,6 +97,7 @@ class RecurrentLayer(RNN):
 
     unrecorded = frozenset({"cell"})
     _always_written = frozenset({"activity_regularizer"})
+    input_spec = InputSpec(ndim=3)
 
     def __init_subclass__(cls, shows: tuple[str, ...] = (), hides: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import ops, random, tree
-from tahr.layers.arguments import who
+from tahr.layers.arguments import check_mask, who
 from tahr.layers.layer import Layer
 from tahr.layers.signature import call_takes
 from tahr.symbolic import KerasTensor
@@ -242,9 +242,12 @@ class RNN(Layer):
             )
         if isinstance(mask, (list, tuple)):
             mask = mask[0]
+        check_mask(mask, sequences.shape[:2], self)
         if initial_state is None:
             kept = self.stateful and self.states is not None
             initial_state = self.states if kept else self.first_states(sequences.shape)
+        else:
+            self._check_states(initial_state, sequences.shape)
         states = tree.map_structure(lambda s: ops.cast(s, self.compute_dtype), _listed(initial_state))
         if self.go_backwards:
             sequences = ops.flip(sequences, 1)
@@ -255,6 +258,16 @@ class RNN(Layer):
                 variable.assign(state)
         output = outputs if self.return_sequences else last
         return (output, *states) if self.return_state else output
+
+    def _check_states(self, states: Any, sequences_shape: Any) -> None:
+        first = self.first_states(sequences_shape)
+        wanted, given = ([tuple(s.shape) for s in tree.flatten(x)] for x in (first, states))
+        fits = len(wanted) == len(given) and all(
+            len(a) == len(b) and all(None in pair or pair[0] == pair[1] for pair in zip(a, b, strict=True))
+            for a, b in zip(wanted, given, strict=True)
+        )
+        if not fits:
+            raise ValueError(f"{who(self)}: expected initial states of shapes {wanted}; received {given}.")
 
     def _run(self, sequences: Any, states: list[Any], mask: Any, training: Any) -> Any:
         """Run the loop with the dropout masks of the cells drawn before it and forgotten after it."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tahr import ops, tree
-from tahr.layers.arguments import who, whole
+from tahr.layers.arguments import check_mask, who, whole
 from tahr.layers.layer import Layer
 from tahr.layers.signature import call_info
 
@@ -61,8 +61,7 @@ class TimeDistributed(Wrapper):
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the outputs."""
         batch, steps = inputs.shape[:2]
-        if mask is not None and len(mask.shape) != 2:
-            raise ValueError(f"{who(self)}: expected a mask of shape (batch, steps); received {tuple(mask.shape)}.")
+        check_mask(mask, (batch, steps), self)
         if training and steps is not None and any(not v.learnable for v in self.layer.weights):
             found = [self._step(inputs[:, t], None if mask is None else mask[:, t], training) for t in range(steps)]
             return tree.map_structure(lambda *x: ops.stack(x, 1), *found)

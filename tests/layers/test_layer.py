@@ -163,6 +163,7 @@ def _functional() -> Any:
     return keras.Model(x, layers.Dense(2, name="head")(x))
 
 
+SEQUENCE, WRONG = np.ones((2, 4, 3), "float32"), np.ones((2, 5), bool)
 ERRORS = [
     (lambda: layers.Dense(0), ValueError, "`units` to be a positive whole number; received 0"),
     (lambda: layers.Dense(2.5), ValueError, "received 2.5"),
@@ -196,6 +197,41 @@ ERRORS = [
     (lambda: layers.TimeDistributed(layers.Dense(2))(X), ValueError, "at least 3 axes"),
     (lambda: layers.GroupQueryAttention(4, 3, 2), ValueError, "multiple of num_key_value_heads=2"),
     (lambda: layers.Lambda("x + 1"), TypeError, "to be a function"),
+    # ranks
+    (lambda: layers.LSTM(3)(X), ValueError, "LSTM.*expected 3 dimensions; received 2"),
+    (lambda: layers.Conv2D(3, 2)(SEQUENCE), ValueError, "Conv2D.*at least 4 dimensions; received 3"),
+    (lambda: layers.ConvLSTM2D(2, 2)(SEQUENCE), ValueError, "expected 5 dimensions; received 3"),
+    (lambda: layers.MaxPooling2D()(SEQUENCE), ValueError, "expected 4 dimensions; received 3"),
+    (lambda: layers.MultiHeadAttention(2, 3)(X, X), ValueError, "of one rank, at least 3"),
+    (lambda: layers.Concatenate()([X, SEQUENCE]), ValueError, "of one rank"),
+    (lambda: layers.BatchNormalization(axis=4)(X), ValueError, r"shape \(2, 3\) have no axis 4"),
+    (lambda: layers.LayerNormalization(axis=4)(X), ValueError, "have no axis 4"),
+    (lambda: layers.LSTM(-1), ValueError, "`units` to be a positive whole number; received -1"),
+    # masks
+    (lambda: layers.LSTM(3)(SEQUENCE, mask=WRONG), ValueError, r"LSTM.*`mask` .* \(2, 4\) .* received \(2, 5\)"),
+    (lambda: layers.GRU(3)(SEQUENCE, mask=WRONG[0]), ValueError, r"GRU.*received \(5,\)"),
+    (lambda: layers.Bidirectional(layers.LSTM(2))(SEQUENCE, mask=WRONG), ValueError, "forward_.*`mask`"),
+    (lambda: layers.TimeDistributed(layers.Dense(2))(SEQUENCE, mask=WRONG), ValueError, "TimeDistributed.*`mask`"),
+    (lambda: layers.GlobalAveragePooling1D()(SEQUENCE, mask=WRONG), ValueError, "`mask` to have the shape"),
+    (lambda: layers.BatchNormalization()(SEQUENCE, mask=WRONG, training=True), ValueError, "`mask` to have the shape"),
+    (lambda: layers.Softmax()(np.ones((2, 4)), mask=WRONG), ValueError, "`mask` to have the shape"),
+    (lambda: layers.Attention()([SEQUENCE, SEQUENCE], mask=[None, WRONG]), ValueError, "mask of the value"),
+    (lambda: layers.MultiHeadAttention(2, 3)(SEQUENCE, SEQUENCE, value_mask=WRONG), ValueError, "cover 4 keys"),
+    # states
+    (lambda: layers.LSTM(3)(SEQUENCE, initial_state=[X]), ValueError, r"states of shapes \[\(2, 3\), \(2, 3\)\]"),
+    (lambda: layers.GRU(5)(SEQUENCE, initial_state=X), ValueError, r"\[\(2, 5\)\]; received \[\(2, 3\)\]"),
+    # names and vocabularies
+    (lambda: layers.LSTM(3, activation="tnah"), ValueError, "Expected an activation"),
+    (lambda: layers.Dense(3, kernel_initializer="glorot"), ValueError, "Expected an initializer"),
+    (lambda: layers.Dense(3, kernel_regularizer="l3"), ValueError, "Expected a regularizer"),
+    (lambda: layers.StringLookup()(np.array(["a"])), ValueError, "Call `adapt"),
+    (lambda: layers.Discretization(num_bins=3)(X), ValueError, "Call `adapt"),
+    (lambda: layers.CategoryEncoding(num_tokens=3)(np.array([[5]])), ValueError, "from 0 to 2; received 5"),
+    (
+        lambda: layers.StringLookup(vocabulary=["a"], num_oov_indices=0)(np.array(["z"])),
+        ValueError,
+        r"\['z'\], and num_oov_indices=0",
+    ),
     (lambda: layers.deserialize(keras.saving.serialize_keras_object(keras.losses.Hinge())), ValueError, "of a layer"),
 ]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tahr import config, layers, ops
 from tests.layers import oracles as o
 
-few = settings(max_examples=6 if config.backend() == "jax" else 30)  # JAX compiles each configuration
+few = settings(max_examples=4 if config.backend() == "jax" else 30)  # JAX compiles each configuration
 small = st.integers(1, 3)
 
 
