@@ -20,99 +20,18 @@ import tahr as keras
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.exchange, pytest.mark.trains]
 
-# Builds a model by name with whatever package is called `keras`: the same text makes it here and there.
-BUILDERS = """
-def sequential(keras):
-    layers = keras.layers
-    return keras.Sequential([keras.Input((4,)), layers.Dense(6, activation="relu"), layers.Dense(2, name="last")])
-
-def functional(keras):
-    layers = keras.layers
-    a, b = keras.Input((4,), name="a"), keras.Input((3,), name="b")
-    joined = layers.Concatenate()([layers.Dense(3, name="left")(a), b])
-    tower = layers.Dense(6, activation="tanh", name="tower")
-    return keras.Model([a, b], layers.Dense(2)(layers.Add()([tower(joined), tower(2.0 * joined)])))
-
-def nested(keras):
-    layers = keras.layers
-    x = keras.Input((4,))
-    encoder = keras.Sequential([keras.Input((4,)), layers.Dense(4, name="inner")], name="encoder")
-    start = keras.Input((4,))
-    head = keras.Model(start, [layers.Dense(2, name="left")(start), layers.Dense(2, name="right")(start)], name="head")
-    left, right = head(encoder(x))
-    return keras.Model(x, left * right + head(x)[0])
-
-def lstm(keras):
-    layers = keras.layers
-    x = keras.Input((5,), dtype="int32")
-    y = layers.Embedding(9, 4, mask_zero=True)(x)
-    y = layers.Bidirectional(layers.LSTM(3, return_sequences=True))(y)
-    return keras.Model(x, layers.Dense(2)(layers.GRU(4)(y)))
-
-def batch_normalization(keras):
-    layers = keras.layers
-    return keras.Sequential([
-        keras.Input((6, 6, 2)), layers.Conv2D(3, 3), layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D(),
-        layers.Flatten(), layers.Dense(2),
-    ])
-
-def operations(keras):
-    layers, ops = keras.layers, keras.ops
-    x = keras.Input((6,))
-    y = layers.Dense(6)(x)
-    low, high = ops.split(ops.tanh(y) * 2.0 + ops.mean(y, axis=-1, keepdims=True), 2, axis=-1)
-    y = ops.concatenate([low - high, ops.maximum(low, 0.1)], axis=-1)[:, 1:, None]
-    y = ops.where(y > 0, y, 1 - abs(y) / 2)
-    y = ops.einsum("bij,bkj->bik", y, ops.reshape(ops.transpose(y, (0, 2, 1)), (-1, 5, 1)))
-    return keras.Model(x, ops.pad(ops.sum(y, axis=1)[:, :1], ((0, 0), (0, 1))))
-
-def layered(keras):
-    layers = keras.layers
-    a, b = keras.Input((4, 2), name="a"), keras.Input((3,), name="b")
-    start = keras.Input((3,))
-    head = keras.Model(start, layers.Dense(3, name="inner")(start), name="head")
-    tower = layers.Dense(3, name="tower")
-    y = layers.Add()([tower(layers.LSTM(3)(a)), tower(head(b))])
-    return keras.Model([a, b], layers.Dense(2)(y))
-
-def mixed(keras):
-    layers = keras.layers
-    return keras.Sequential([
-        keras.Input((4,)), layers.Dense(6, activation="gelu"), layers.LayerNormalization(), layers.Dropout(0.0),
-        layers.Dense(4, dtype="bfloat16"), layers.Dense(2, dtype="float32"),
-    ])
-
-def data(name):
-    import numpy as np
-    random = np.random.default_rng(7)
-    draw = lambda *shape: random.normal(size=(16, *shape)).astype("float32")
-    x = {"functional": [draw(4), draw(3)], "lstm": random.integers(0, 9, (16, 5)).astype("int32"),
-         "batch_normalization": draw(6, 6, 2), "operations": draw(6), "layered": [draw(4, 2), draw(3)]}.get(name)
-    return (draw(4) if x is None else x), draw(2)
-
-def train(keras, model, name):
-    x, y = data(name)
-    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
-    model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
-
-def read(keras, path):
-    if not path.endswith(".h5"):
-        return keras.saving.load_model(path)
-    model = keras.saving.load_model(path, compile=False)  # Keras does not find "mse" there
-    model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
-    return model
-
-def use(keras, model, name):
-    import numpy as np
-    x, y = data(name)
-    outputs = np.asarray(model.predict(x, verbose=0), "float64").tolist()
-    model.fit(x, y, batch_size=16, epochs=1, shuffle=False, verbose=0)
-    again = model.fit(x, y, batch_size=16, epochs=1, shuffle=False, verbose=0)
-    return {"outputs": outputs, "loss": float(again.history["loss"][0]), "iterations": int(model.optimizer.iterations)}
-"""
-NAMES = ["sequential", "functional", "nested", "lstm", "batch_normalization", "operations", "mixed", "layered"]
+# The text runs with whatever package is called `keras`.
+BUILDERS = (Path(__file__).parent / "exchange_builders.py").read_text("utf-8")
+NAMES = [
+    "sequential", "functional", "nested", "lstm", "batch_normalization", "operations", "mixed", "layered", "attention",
+    "grouped_attention", "separable", "convolutions_1d", "convolutions_3d", "padded", "conv_lstm", "cells", "states",
+    "masked", "normalized", "activated", "merged", "einsum", "shared_model", "frozen", "lookups", "functions",
+]  # fmt: skip
 # Keras itself reads no .h5 file of a graph with operations (masks are such).
-CASES = [*((n, "keras") for n in NAMES), *((n, "h5") for n in ("sequential", "batch_normalization", "layered"))]
+CASES = [
+    *((n, "keras") for n in NAMES),
+    *((n, "h5") for n in ("sequential", "batch_normalization", "layered", "frozen", "cells")),
+]
 PEER = (
     BUILDERS
     + """
