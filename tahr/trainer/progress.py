@@ -14,6 +14,7 @@ __all__ = ["Progress"]
 
 REDRAW_SECONDS = 0.1
 LINE_SECONDS = 30.0
+LATER = 6.0  # of plain lines, each comes after so many times the time of the one before
 FILLED, HALF, EMPTY = "━", "╸", "━"
 GREEN, GREY, PLAIN = "\x1b[32m", "\x1b[90m", "\x1b[0m"
 
@@ -24,8 +25,8 @@ class Progress:
     """Show how much of `total` is done, how fast it goes, when it will end, and some numbers.
 
     In a terminal or a notebook it is one line redrawn in place. Elsewhere (a file, a pipe) it is whole lines without
-    any control character: one at the end, and one every 30 seconds before. Times leave out the first update, which
-    in training is mostly compilation.
+    any control character: one at the end, and before it a few, after 30 seconds, 3 minutes, 18 minutes... Times leave
+    out the first update, which in training is mostly compilation.
 
     Args:
         total: how many units there are, or None if nobody knows.
@@ -88,7 +89,9 @@ class Progress:
             self._warm = (now, done)
         if now < self._next:
             return
-        self._next = now + self._interval
+        if not self._moving:
+            self._interval *= LATER
+        self._next = (now if self._moving else self._start) + self._interval
         self._clock = now
         if self._moving:
             self._redraw(self._bar_line(final=False))

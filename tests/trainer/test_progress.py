@@ -122,13 +122,12 @@ def test_shorter_line_leaves_nothing_of_the_longer(clock: Clock) -> None:
 
 def test_plain_lines_where_no_terminal_is(clock: Clock) -> None:
     stream = io.StringIO()
-    train(Progress(100, label="Epoch 1/2", stream=stream), clock, 100, seconds=1.0)
+    train(Progress(400, label="Epoch 1/2", stream=stream), clock, 400, seconds=1.0)
     lines = stream.getvalue().splitlines()
     assert lines == [
-        "Epoch 1/2 -  30/100 - 30s - 1.00s/step - ETA 1:10 - loss: 0.0333",
-        "Epoch 1/2 -  60/100 - 1:00 - 1.00s/step - ETA 40s - loss: 0.0167",
-        "Epoch 1/2 -  90/100 - 1:30 - 1.00s/step - ETA 10s - loss: 0.0111",
-        "Epoch 1/2 - 100/100 - 1:40 - 1.00s/step - loss: 0.5000",
+        "Epoch 1/2 -  30/400 - 30s - 1.00s/step - ETA 6:10 - loss: 0.0333",
+        "Epoch 1/2 - 180/400 - 3:00 - 1.00s/step - ETA 3:40 - loss: 0.0056",
+        "Epoch 1/2 - 400/400 - 6:40 - 1.00s/step - loss: 0.0025",
     ]
 
 
