@@ -127,7 +127,7 @@ def test_plain_lines_where_no_terminal_is(clock: Clock) -> None:
     assert lines == [
         "Epoch 1/2 -  30/400 - 30s - 1.00s/step - ETA 6:10 - loss: 0.0333",
         "Epoch 1/2 - 180/400 - 3:00 - 1.00s/step - ETA 3:40 - loss: 0.0056",
-        "Epoch 1/2 - 400/400 - 6:40 - 1.00s/step - loss: 0.0025",
+        "Epoch 1/2 - 400/400 - 6:40 - 1.00s/step - loss: 0.5000",
     ]
 
 
