@@ -1,4 +1,7 @@
-"""Pictures of images with their labels, boxes and masks; galleries need the extra `plot`, texts the extra `image`."""
+"""Pictures of images with their labels, boxes and masks, and curves of trainings.
+
+Galleries and curves need the extra `plot`, texts the extra `image`.
+"""
 
 import importlib
 from typing import TYPE_CHECKING, Any
@@ -7,11 +10,13 @@ _NAMES = {
     "draw_bounding_boxes": "tahr.visualization.drawing",
     "draw_segmentation_masks": "tahr.visualization.drawing",
     "plot_bounding_box_gallery": "tahr.visualization.galleries",
+    "plot_history": "tahr.visualization.curves",
     "plot_image_gallery": "tahr.visualization.galleries",
     "plot_segmentation_mask_gallery": "tahr.visualization.galleries",
 }
 
 if TYPE_CHECKING:
+    from tahr.visualization.curves import plot_history
     from tahr.visualization.drawing import draw_bounding_boxes, draw_segmentation_masks
     from tahr.visualization.galleries import (
         plot_bounding_box_gallery,

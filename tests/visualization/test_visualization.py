@@ -124,3 +124,17 @@ def test_galleries_of_boxes_and_masks_are_written(tmp_path: Path) -> None:
     )
     assert figure.axes[0].images[0].get_array().shape == (20, 72, 3)
     assert (tmp_path / "boxes.png").read_bytes()[:4] == b"\x89PNG" and "<svg" in (tmp_path / "masks.svg").read_text()
+
+
+def test_history(tmp_path: Path) -> None:
+    history = {"loss": [3.0, 2.0, 1.0, 0.5], "val_loss": [2.5, 1.5], "mae": [1.0, 0.9, 0.8, 0.7]}
+    figure = visualization.plot_history(history, path=tmp_path / "curves.svg")
+    assert b"<svg" in (tmp_path / "curves.svg").read_bytes()
+    training, validation = figure.axes[0].get_lines()
+    assert list(training.get_xdata()) == [1, 2, 3, 4]
+    assert list(validation.get_xdata()) == [2, 4] and list(validation.get_ydata()) == [2.5, 1.5]
+    assert len(visualization.plot_history(history, ["mae"]).axes) == 1
+    with pytest.raises(ValueError, match="no metric 'acc'"):
+        visualization.plot_history(history, ["acc"])
+    with pytest.raises(ValueError, match="no epoch"):
+        visualization.plot_history({})
