@@ -13,6 +13,7 @@ class History(Callback):
     Attributes:
         epoch: list of the epochs, counted from 0.
         history: dict of lists, a value an epoch.
+        waiting: the share of time spent waiting for data in each epoch of the last `fit`, from 0 to 1.
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
     >>> model.compile(keras.optimizers.SGD(0.0), "mse")
@@ -26,6 +27,7 @@ class History(Callback):
     def __init__(self) -> None:
         super().__init__()
         self.epoch: list[int] = []
+        self.waiting: list[float] = []
         from tahr.compat.logs import Epochs
 
         self.history: dict[str, list[Any]] = Epochs()

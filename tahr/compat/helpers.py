@@ -7,7 +7,16 @@ import numpy as np
 
 from tahr.compat.notices import notice
 
-__all__ = ["HDF5Matrix", "print_summary"]
+__all__ = ["HDF5Matrix", "Reduction", "print_summary"]
+
+
+class Reduction:
+    """How a loss puts the values of a batch together, as `keras.losses.Reduction` said it; plain text today."""
+
+    AUTO = "sum_over_batch_size"
+    NONE = "none"
+    SUM = "sum"
+    SUM_OVER_BATCH_SIZE = "sum_over_batch_size"
 
 
 def print_summary(

@@ -40,7 +40,7 @@ NAMES: dict[str, dict[str, str]] = {
         "experimental": "tahr.layers",
         "preprocessing": "tahr.layers",
     },
-    "losses": {**_at("tahr.losses", **_METRICS), **_COSINE, "Reduction": "tahr.compat.enums:Reduction"},
+    "losses": {**_at("tahr.losses", **_METRICS), **_COSINE, **_at("tahr.compat.helpers", Reduction="Reduction")},
     "metrics": {**_at("tahr.losses", **_METRICS), **_COSINE},
     "mixed_precision": {"experimental": "tahr.mixed_precision"},
     "optimizers": {

@@ -1,5 +1,7 @@
 """`fit` and `evaluate`, said once: an epoch is a feed of chunks, a chunk is one dispatch."""
 
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +14,13 @@ from tahr.trainer.resume import Training
 from tahr.trainer.session import Session, to_numbers
 from tahr.trainer.sources import Chunk, Source
 from tahr.trainer.sources.make import make_source, split_validation, weigh_classes
+from tahr.trainer.sources.source import Timed
 from tahr.trainer.span import Span
 from tahr.trainer.step import unpack
 
 __all__ = ["evaluate", "fit", "test_on_batch", "train_on_batch"]
+
+MUCH_WAITING = 0.3  # the share of time from which on waiting for data is worth a word
 
 
 def fit(
@@ -77,11 +82,26 @@ def fit(
         if getattr(model.optimizer, "use_ema", False) or hasattr(model.optimizer, "inner_optimizer"):
             model.optimizer.finalize_variable_values(model.trainable_weights)
         source.close()
+        _report_waiting(model, training, verbose)
         listeners.on_train_end(training.logs or {})
     finally:
         source.close()
         listeners.leave()
     return model.history
+
+
+def _report_waiting(model: Any, training: Training, verbose: Any) -> None:
+    """Keep the shares of time spent waiting for data with the history, and say so if they are large."""
+    if model.history is not None:
+        model.history.waiting = training.waiting
+    later = training.waiting[1:]  # the first epoch compiles
+    share = sum(later) / len(later) if later else 0.0
+    if share > MUCH_WAITING and verbose != 0:
+        print(
+            f"fit waited for data in {share:.0%} of the time. Give the data set more workers, or larger batches, or "
+            "keep the data in memory.",
+            file=sys.stderr,
+        )
 
 
 def _with_backup(callbacks: Any, resume: Any, save_every: Any) -> Any:
@@ -152,7 +172,7 @@ def _run_epoch(
     step, latest = training.step, training.logs
     if step == 0:
         session.reset_metrics()
-    feed = source.feed(training.epoch, step)
+    began, feed = time.perf_counter(), Timed(source.feed(training.epoch, step))
     one_by_one = listeners.wants_batches
     try:
         while not (step and (model.stop_training or span.is_over(training.steps))):
@@ -175,6 +195,7 @@ def _run_epoch(
     finally:
         feed.close()
     source.epoch_end()
+    training.waiting.append(feed.waited / max(time.perf_counter() - began, 1e-9))
     if step == 0:
         raise ValueError(
             f"Epoch {training.epoch + 1}: the data gave no batch. A generator is used up after one pass; give "

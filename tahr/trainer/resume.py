@@ -27,6 +27,7 @@ class Training:
         steps: number of batches done since the first epoch.
         logs: the last metrics that a step returned itself, or those of the last epoch; None if the accumulators say.
         evaluating: whether validation is at work.
+        waiting: the share of each epoch's time that was spent waiting for data.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Training:
         self.sources = {"source": source, "validation": validation}
         self.epoch = self.step = self.steps = 0
         self.logs: dict[str, Any] | None = None
+        self.waiting: list[float] = []
         self._held: dict[str, Any] | None = None
 
     @property

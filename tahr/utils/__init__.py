@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 # name -> the module that has it, with `:name` added where it is called otherwise there, or `:` if it is the module
 _NAMES = {
+    "BucketedSequences": "tahr.utils.bucketing",
     "Config": "tahr.utils.experiment",
     "CustomObjectScope": "tahr.saving",
     "FeatureSpace": "tahr.utils.feature_space",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from tahr.utils import bounding_boxes
     from tahr.utils.audio_dataset import audio_dataset_from_directory
     from tahr.utils.batches import pack_x_y_sample_weight, unpack_x_y_sample_weight
+    from tahr.utils.bucketing import BucketedSequences
     from tahr.utils.download import get_file
     from tahr.utils.experiment import Config
     from tahr.utils.feature_space import FeatureSpace

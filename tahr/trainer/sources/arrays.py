@@ -1,12 +1,13 @@
 """Arrays in memory: on the device once, and an epoch is a permutation of row numbers gathered there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from tahr import backends, tree
 from tahr.random import host_generator
+from tahr.trainer.sources.rows import Rows, rows_of
 from tahr.trainer.sources.source import Chunk, Feed, Source
 
 __all__ = ["ArraySource", "to_arrays"]
@@ -23,6 +24,10 @@ def to_arrays(data: Any, what: str) -> Any:
     """
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):  # a pandas or polars frame
         data = data.to_numpy()
+    elif hasattr(data, "columns") and hasattr(data, "column_names"):  # a table of Arrow
+        return _side_by_side([_to_array(column, f"{what}[{name!r}]") for name, column in _columns_of(data)])
+    elif hasattr(data, "with_format") and hasattr(data, "column_names"):  # a data set of Hugging Face
+        data = {name: np.asarray(data.with_format("numpy")[name][:]) for name in data.column_names}
     if isinstance(data, dict):
         return {k: to_arrays(v, f"{what}[{k!r}]") for k, v in data.items()}
     if isinstance(data, (list, tuple)) and data and any(hasattr(v, "shape") or hasattr(v, "columns") for v in data):
@@ -30,19 +35,37 @@ def to_arrays(data: Any, what: str) -> Any:
     return _to_array(data, what)
 
 
+def _columns_of(table: Any) -> Iterator[tuple[str, Any]]:
+    return zip(table.column_names, table.columns, strict=True)
+
+
+def _side_by_side(columns: list[Any]) -> Any:
+    """Return a table as one array; a single column of lists is one already."""
+    if len(columns) == 1 and columns[0].ndim > 1:
+        return columns[0]
+    return np.stack(columns, axis=1) if all(c.ndim == 1 for c in columns) else np.hstack(
+        [c if c.ndim > 1 else c[:, None] for c in columns]
+    )  # fmt: skip
+
+
 def _to_array(data: Any, what: str) -> Any:
     if data is None:
         return None
+    if (rows := rows_of(data)) is not None:
+        return rows
     if backends.current().is_tensor(data):
         return data
     if hasattr(data, "to_numpy"):  # a pandas series
         data = data.to_numpy()
+    elif isinstance(data, Sequence) and not isinstance(data, (list, tuple, str)):
+        data = data[:]
     elif hasattr(data, "detach"):
         data = data.detach().cpu().numpy()
     array = np.asarray(data)
     if array.dtype.kind == "O":
         try:
-            array = array.astype("float32")
+            lists = array.ndim == 1 and len(array) > 0 and isinstance(array[0], (list, tuple, np.ndarray))
+            array = np.stack([np.asarray(row) for row in array]) if lists else array.astype("float32")
         except (TypeError, ValueError):
             raise TypeError(
                 f"{what} holds objects that are no numbers, such as {array.reshape(-1)[:1]!r}. Turn text into numbers "
@@ -71,11 +94,14 @@ class ArraySource(Source):
         self.asked = steps
         self.steps = steps if steps is not None else -(-self.rows // batch_size)
         self.size = sum(int(np.prod(leaf.shape)) * getattr(leaf.dtype, "itemsize", 4) for leaf in leaves)
-        self.resident = self.size <= RESIDENT_BYTES
+        self.read_later = any(isinstance(leaf, Rows) for leaf in leaves)
+        self.resident = self.size <= RESIDENT_BYTES and not self.read_later
         self._on_device: Any = None
         self._continued: _Endless | None = None
 
     def host_arrays(self) -> Any:
+        if self.read_later:
+            return None
         engine = backends.current()
         return tree.map_structure(
             lambda a: a if a is None or isinstance(a, np.ndarray) else engine.to_numpy(a), self.data

@@ -1,12 +1,13 @@
 """From what users pass as data to a `Source`, with the checks that need the whole arguments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tahr import tree
 from tahr.trainer.sources.arrays import ArraySource, to_arrays
+from tahr.trainer.sources.rows import Rows
 from tahr.trainer.sources.source import Source
 from tahr.trainer.sources.stream import IterableSource
 from tahr.trainer.step import pack
@@ -48,7 +49,10 @@ def make_source(
 
 
 def _is_stream(x: Any) -> bool:
-    if hasattr(x, "shape") or hasattr(x, "columns") or isinstance(x, (list, tuple, dict)):
+    table = hasattr(x, "columns") or hasattr(x, "column_names")
+    if hasattr(x, "shape") or table or isinstance(x, (list, tuple, dict)):
+        return False
+    if isinstance(x, Sequence) and not hasattr(x, "batch"):  # such as a column of Hugging Face
         return False
     return isinstance(x, Iterable) or hasattr(x, "__getitem__")
 
@@ -142,6 +146,9 @@ def split_validation(x: Any, y: Any, sample_weight: Any, share: float) -> tuple[
         )
 
     def part(span: slice) -> tuple[Any, ...]:
-        return tree.map_structure(lambda a: None if a is None else a[span], data)
+        def rows(a: Any) -> Any:
+            return a if a is None else a.part(span) if isinstance(a, Rows) else a[span]
+
+        return tree.map_structure(rows, data)
 
     return part(slice(None, cut)), part(slice(cut, None))

@@ -3,7 +3,7 @@
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from tahr.random import host_generator
 from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.source import Feed, Source
 from tahr.trainer.sources.stream import StreamFeed
+from tahr.trainer.sources.workers import Workers, item
 from tahr.trainer.step import pack, unpack
 
 __all__ = ["DatasetSource", "PyDataset"]
@@ -122,25 +123,25 @@ class DatasetSource(Source):
     def _run(self, epoch: int, start: int = 0) -> Iterator[Any]:
         workers = getattr(self.dataset, "workers", 1)
         indices = itertools.islice(self._indices(epoch), start, None)
-        if workers <= 1:
-            for index in indices:
-                yield self._standard(_item(self.dataset, epoch, index), index)
-            return
         processes = getattr(self.dataset, "use_multiprocessing", False)
-        pool: Executor = (ProcessPoolExecutor if processes else ThreadPoolExecutor)(workers)
+        if workers < 1 or (workers == 1 and not processes):
+            for index in indices:
+                yield self._standard(item(self.dataset, epoch, index), index)
+            return
+        pool = Workers(self.dataset, workers, processes)
         waiting: deque[tuple[int, Future[Any]]] = deque()
         ahead = max(workers, getattr(self.dataset, "max_queue_size", 10))
         try:
             for index in indices:
-                waiting.append((index, pool.submit(_item, self.dataset, epoch, index)))
+                waiting.append((index, pool.submit(epoch, index)))
                 if len(waiting) >= ahead:
                     at, future = waiting.popleft()
-                    yield self._standard(future.result(), at)
+                    yield self._standard(pool.result(future, at), at)
             while waiting:
                 at, future = waiting.popleft()
-                yield self._standard(future.result(), at)
+                yield self._standard(pool.result(future, at), at)
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.close()
 
     def feed(self, epoch: int, start: int = 0) -> Feed:
         if hasattr(self.dataset, "set_epoch"):
@@ -149,10 +150,15 @@ class DatasetSource(Source):
         if hasattr(self.dataset, "on_epoch_begin") and not begun:
             self.dataset.on_epoch_begin()
         if self.limit is None:
-            return StreamFeed(self._run(epoch, start), self._ahead)
+            return StreamFeed(self._run(epoch, start), self._ahead, alone=self._alone)
         self._given = self._given_so_far()  # nothing is read ahead of the epoch, after which the data may change
-        self._feed = StreamFeed(itertools.islice(self._passes(self._given), self.limit - start), self._ahead)
+        batches = itertools.islice(self._passes(self._given), self.limit - start)
+        self._feed = StreamFeed(batches, self._ahead, alone=self._alone)
         return self._feed
+
+    @property
+    def _alone(self) -> bool:
+        return hasattr(self.dataset, "number_of_shapes")  # it is to be that of programs
 
     def _given_so_far(self) -> int:
         return self._given + (self._feed.given if self._feed is not None else 0)
@@ -190,12 +196,3 @@ class DatasetSource(Source):
 
     def batches(self) -> Iterator[Any]:
         yield from self._run(0)
-
-
-def _item(dataset: Any, epoch: int, index: int) -> Any:
-    """Return a batch; a data set may make it from the pass at work, too, which workers are never in doubt about."""
-    try:
-        return dataset.batch_at(epoch, index) if hasattr(dataset, "batch_at") else dataset[index]
-    except Exception as error:
-        error.add_note(f"Raised by {type(dataset).__name__}[{index}].")
-        raise

@@ -1,5 +1,6 @@
 """`Source` and `Chunk`: what the training loop asks of any kind of data."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,6 +41,26 @@ class Feed:
 
     def close(self) -> None:
         """Stop reading ahead."""
+
+
+class Timed(Feed):
+    """A feed that notes how long one waits for it.
+
+    Attributes:
+        waited: seconds.
+    """
+
+    def __init__(self, inner: Feed):
+        self.inner, self.waited = inner, 0.0
+
+    def take(self, count: int) -> Chunk | None:
+        began = time.perf_counter()
+        chunk = self.inner.take(count)
+        self.waited += time.perf_counter() - began
+        return chunk
+
+    def close(self) -> None:
+        self.inner.close()
 
 
 class Source:

@@ -26,12 +26,15 @@ class StreamFeed(Feed):
     Several batches of one shape are stacked into one transfer when the loop asks for several.
 
     Attributes:
+        alone: whether batches are never stacked, so that there is one program for each of their shapes.
         given: number of batches given out, and of those before the first one of `batches`.
     """
 
-    def __init__(self, batches: Iterator[Any], ahead: int = 4, limit: int | None = None, given: int = 0):
+    def __init__(
+        self, batches: Iterator[Any], ahead: int = 4, limit: int | None = None, given: int = 0, alone: bool = False
+    ):
         self.reader = _Reader(batches, ahead)
-        self.given = given
+        self.given, self.alone = given, alone
         self.pending: Any = None
         self.left = limit if limit is not None else -1
         weakref.finalize(self, self.reader.stop)
@@ -43,7 +46,7 @@ class StreamFeed(Feed):
         if first is _END:
             return None
         found, size = [first], _bytes(first)
-        width = _width(count, size, self.left)
+        width = 1 if self.alone else _width(count, size, self.left)
         while len(found) < width:
             batch = self._next()
             if batch is _END:
