@@ -107,11 +107,17 @@ def _check_range(labels: np.ndarray, classes: int | None, name: str) -> None:
 def _check_ids(model: Any, x: Any) -> None:
     """Let layers that stand right behind an input and know what they can take (an Embedding) look at the data."""
     function = getattr(model, "_function", None)
-    if function is None or x is None:
-        return
-    arrays = match_structure(function._inputs_struct, function.inputs, x, model.name)
+    if function is not None and x is not None:
+        _look(function, match_structure(function._inputs_struct, function.inputs, x, model.name))
+
+
+def _look(function: Any, arrays: list[Any]) -> None:
+    """Do so in a graph, and in the graphs inside of it, for the inputs whose arrays are known."""
     by_symbol = dict(zip(map(id, function.inputs), arrays, strict=True))
     for node in function._plan:
-        check = getattr(node.operation, "check_inputs", None)
-        if check is not None and node.inputs and isinstance(array := by_symbol.get(id(node.inputs[0])), np.ndarray):
-            check(array)
+        given = [by_symbol.get(id(symbol)) for symbol in node.inputs]
+        check, inner = getattr(node.operation, "check_inputs", None), getattr(node.operation, "_function", None)
+        if check is not None and given and isinstance(given[0], np.ndarray):
+            check(given[0])
+        elif inner is not None and len(inner.inputs) == len(given):
+            _look(inner, given)

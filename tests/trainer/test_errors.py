@@ -33,6 +33,13 @@ def embedder():
     return model
 
 
+def nested_embedder():
+    inner = keras.Sequential([keras.Input((2,), dtype="int32"), layers.Embedding(5, 2, name="words")])
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), inner, layers.Flatten(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
 def with_nan():
     x = X.copy()
     x[3, 2] = np.nan
@@ -63,6 +70,7 @@ CASES = {
     "label outside": (classifier, lambda m: m.fit(X, LABELS + 1), ValueError, "from 0 to 2.*row 2 of y holds 3"),
     "negative label": (classifier, lambda m: m.fit(X, LABELS - 1), ValueError, "row 0 of y holds -1"),
     "id outside": (embedder, lambda m: m.fit(np.full((20, 2), 5), Y), ValueError, "words"),
+    "id outside, inside": (nested_embedder, lambda m: m.fit(np.full((20, 2), 5), Y), ValueError, "words"),
     "no batch": (regressor, lambda m: m.fit(empty()), ValueError, "gave no batch"),
     "batch size": (
         regressor,
