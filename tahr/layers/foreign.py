@@ -39,8 +39,12 @@ class JaxLayer(Layer):
     Raises:
         ValueError: if the backend is not JAX, or `call_fn` takes other arguments, or nothing says how weights start.
 
-    Example:
-        `JaxLayer(lambda params, inputs: inputs @ params["w"], lambda rng, inputs: {"w": jnp.ones((3, 2))})`
+    >>> def scaled(params, inputs):
+    ...     return inputs * params["gain"]
+    >>> first = {"gain": np.full(2, 3.0, "float32")}
+    >>> layer = layers.JaxLayer(scaled, params=first) if config.backend() == "jax" else layers.Rescaling(3)
+    >>> layer(np.ones((1, 2), "float32"))
+    [[3.0, 3.0]]
     """
 
     unrecorded = frozenset({"params", "state"})  # which the files hold as weights
@@ -175,7 +179,14 @@ class FlaxLayer(JaxLayer):
     Raises:
         ValueError: if the backend is not JAX.
 
-    Example: `FlaxLayer(flax.linen.Dense(4))`
+    >>> if config.backend() == "jax":
+    ...     from flax import linen
+    ...
+    ...     layer = layers.FlaxLayer(linen.Dense(4))
+    ... else:
+    ...     layer = layers.Dense(4)
+    >>> layer(np.ones((1, 2), "float32")).shape
+    (1, 4)
     """
 
     unrecorded = frozenset({"variables"})
@@ -231,7 +242,14 @@ class TorchModuleWrapper(Layer):
     Raises:
         ValueError: if the backend is not PyTorch.
 
-    Example: `TorchModuleWrapper(torch.nn.Linear(3, 4))`
+    >>> if config.backend() == "torch":
+    ...     import torch
+    ...
+    ...     layer = layers.TorchModuleWrapper(torch.nn.Linear(3, 4))
+    ... else:
+    ...     layer = layers.Dense(4)
+    >>> tuple(layer(np.ones((1, 3), "float32")).shape)
+    (1, 4)
     """
 
     def __init__(self, module: Any, name: str | None = None, output_shape: Any = None, **kwargs: Any):
@@ -360,7 +378,11 @@ class TFSMLayer(Layer):
         ImportError: if TensorFlow is not installed.
         ValueError: if there is no such endpoint.
 
-    Example: `TFSMLayer("folder", call_endpoint="serve")`
+    >>> try:
+    ...     layers.TFSMLayer.from_config({"filepath": "folder"})
+    ... except ValueError as error:
+    ...     print(str(error)[:42])
+    TFSMLayer: the config names the SavedModel
     """
 
     def __init__(
