@@ -12,8 +12,10 @@ from tahr import backends, dtypes, naming, shapes
 from tahr.arithmetic import Arithmetic
 from tahr.symbolic import KerasTensor
 
-__all__ = ["AutocastScope", "SizeLimit", "StatelessScope", "SymbolicScope", "Variable"]
+__all__ = ["AutocastScope", "LoadingScope", "StatelessScope", "SymbolicScope", "Variable"]
 
+LARGE = 10_000  # numbers, from which on drawing first values that a file replaces is worth leaving out
+UNSET = 2.0**-125  # in the place of values that a file will give
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 
 
@@ -135,8 +137,17 @@ class AutocastScope:
         _scopes.autocast = self._outer
 
 
-class SizeLimit:
-    """Inside this scope, new variables may take so many bytes together, at four a number: a file is not believed.
+def _unset(shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Return an array that says that it waits for its values, which no file has."""
+    from tahr.backends.backend import numpy_dtype
+
+    return np.full(shape, UNSET, numpy_dtype(dtype))
+
+
+class LoadingScope:
+    """Inside this scope, variables are made whose values come from a file, so large ones are not drawn first.
+
+    What a file declares is not believed: together, they may take only so many bytes, at four a number.
 
     Args:
         left: number of bytes.
@@ -147,23 +158,38 @@ class SizeLimit:
 
     def __init__(self, left: int, error: Callable[[str], Exception]):
         self.left, self.error = left, error
+        self._waiting: list[tuple[Variable, Callable[..., Any]]] = []
 
-    def __enter__(self) -> "SizeLimit":
-        self._outer = getattr(SizeLimit._open, "scope", None)
-        SizeLimit._open.scope = self
+    def __enter__(self) -> "LoadingScope":
+        self._outer = getattr(LoadingScope._open, "scope", None)
+        LoadingScope._open.scope = self
         return self
 
     def __exit__(self, *error: Any) -> None:
-        SizeLimit._open.scope = self._outer
+        LoadingScope._open.scope = self._outer
 
     @staticmethod
-    def check(path: str, shape: tuple[int, ...], dtype: str) -> None:
+    def current() -> "LoadingScope | None":
+        """Return the scope around, if there is one."""
+        return getattr(LoadingScope._open, "scope", None)
+
+    def count(self, path: str, shape: tuple[int, ...]) -> None:
         """Count a variable about to be made, and raise if it is too large."""
-        scope = getattr(SizeLimit._open, "scope", None)
-        if scope is not None:
-            scope.left -= 4 * math.prod(shape)
-            if scope.left < 0:
-                raise scope.error(f"the weight {path} of shape {shape} is far larger than all that is stored")
+        self.left -= 4 * math.prod(shape)
+        if self.left < 0:
+            raise self.error(f"the weight {path} of shape {shape} is far larger than all that is stored")
+
+    def wait(self, variable: "Variable", initializer: Callable[..., Any]) -> None:
+        """Remember a variable that waits for its values."""
+        self._waiting.append((variable, initializer))
+
+    def finish(self) -> None:
+        """Give variables that the file has no values for those that they would have begun with."""
+        for variable, initializer in self._waiting:
+            value = np.asarray(variable.numpy(), "float32")
+            if value.flat[0] == UNSET and np.all(value == UNSET):
+                variable.assign(initializer(variable.shape, dtype=variable.dtype))
+        self._waiting = []
 
 
 class Variable(Arithmetic):
@@ -225,6 +251,7 @@ class Variable(Arithmetic):
         self._start(initializer, shape, dtype)
 
     def _start(self, initializer: Any, shape: Any, dtype: Any) -> None:
+        later = loading = None
         if callable(initializer) and not hasattr(initializer, "shape"):
             if shape is None:
                 raise ValueError(f"Variable {self.path}: an initializer function needs `shape`, but shape is None.")
@@ -232,9 +259,14 @@ class Variable(Arithmetic):
             wanted = shapes.standardize_shape(shape, f"Variable {self.path} shape")
             if None in wanted:
                 raise ValueError(f"Variable {self.path}: expected a fully known shape; received {wanted}.")
-            SizeLimit.check(self.path, wanted, self._dtype)
+            loading = LoadingScope.current()
+            if loading is not None:
+                loading.count(self.path, wanted)
+            large = math.prod(wanted) >= LARGE and self._dtype in ("float32", "float64", "bfloat16")
+            later = initializer if loading is not None and large else None
             with self.backend.concrete():  # a variable made while a step is traced outlives the trace
-                value = initializer(wanted, dtype=self._dtype)
+                first = initializer if later is None else _unset
+                value = first(wanted, dtype=self._dtype)
         else:
             if isinstance(initializer, KerasTensor):
                 raise ValueError(f"Variable {self.path}: expected an array; received the symbol {initializer!r}.")
@@ -243,6 +275,8 @@ class Variable(Arithmetic):
             wanted = shapes.standardize_shape(shape, "shape") if shape is not None else None
         self._value = self.backend.new_variable(value, self._dtype, self._trainable)
         self._shape = tuple(self._value.shape)
+        if later is not None and loading is not None:
+            loading.wait(self, later)
         if wanted is not None and self._shape != wanted:
             raise ValueError(f"Variable {self.path}: expected a first value of shape {wanted}; received {self._shape}.")
 

@@ -9,6 +9,7 @@ import platform
 import sys
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, Any
 
 import numpy as np
@@ -34,7 +35,15 @@ class Members:
     def add(self, name: str, content: str | IO[bytes]) -> None:
         """Add a member."""
         digest = hashlib.sha256()
-        size = write_member(self.archive, name, content, digest.update)
+        with ThreadPoolExecutor(1) as beside:  # hashing leaves other threads alone
+            hashing: list[Future[None]] = []
+
+            def note(piece: bytes) -> None:
+                if hashing:
+                    hashing.pop().result()
+                hashing.append(beside.submit(digest.update, piece))
+
+            size = write_member(self.archive, name, content, note)
         self.found[name] = {"size": size, "sha256": digest.hexdigest()}
 
 

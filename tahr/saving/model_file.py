@@ -19,7 +19,7 @@ from tahr.saving.report import LoadReport
 from tahr.saving.serialization import SharingScope, deserialize_keras_object, serialize_keras_object
 from tahr.saving.state import walk_state
 from tahr.saving.weights import _require_built, existing, read_state, write_state
-from tahr.variables import SizeLimit
+from tahr.variables import LoadingScope
 
 __all__ = ["load_model", "model_content", "model_from_json", "model_to_json", "places_in", "save_model"]
 
@@ -223,9 +223,11 @@ def _load(path: Path, custom_objects: Any, compile: bool, strict: bool) -> tuple
             raise UnreadableFileError(f"{path}: the file is empty.")
     with model_content(path) as content:
         with content.weights() as h5:
-            with SizeLimit(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}.")):
+            loading = LoadingScope(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}."))
+            with loading:
                 model = _model_of(content.text(CONFIG), str(path), custom_objects, compile, _major(content))
             report = read_state(model, [h5], str(path), strict=strict, places=places_in(content, model))
+        loading.finish()
         with tempfile.TemporaryDirectory() as folder:
             if content.assets(Path(folder)):
                 _load_assets(model, Path(folder))

@@ -1,7 +1,6 @@
-"""Every hostile file of the corpus is refused by every way in, quickly, in little memory, and nothing happens."""
+"""Every hostile file of the corpus is refused by every way in, in little memory, and nothing happens."""
 
 import json
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ from tests.saving.hostile import (
 )
 
 pytestmark = pytest.mark.once
-SECONDS, BYTES = 1.0, 50 << 20
+BYTES = 50 << 20
 ENTRIES = len(CONFIGS) + len(SIZES) + len(HDF5) + len(ZIPS)
 
 
@@ -47,7 +46,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
-    """Let a block run with doors watched, and look at time and memory."""
+    """Let a block run with doors watched, and look at memory."""
     import builtins
     import importlib
     import os
@@ -88,14 +87,13 @@ def watched(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
         patch.setattr(socket, "socket", note("socket", socket.socket, always))
         before = set(folder.parent.rglob("*"))
         tracemalloc.start()
-        begin = time.perf_counter()
         try:
             yield
-            seconds, (_, peak) = time.perf_counter() - begin, tracemalloc.get_traced_memory()
+            _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
     assert happened == [] and set(folder.parent.rglob("*")) == before
-    assert seconds < SECONDS and peak < BYTES, (seconds, peak)
+    assert peak < BYTES, peak
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, read: Callable[[], Any]) -> None:

@@ -242,3 +242,30 @@ def test_attributes_name_the_places(tmp_path: Path) -> None:
         "owner": "layers/owner", "b": "layers/owner/a", "z": "layers/owner/first", "i0": "layers/owner/items/dense",
         "i1": "layers/owner/items/dense_1", owner.rate.name: "layers/owner/rate",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("initializer", ["random_normal", "zeros"])
+def test_what_a_file_lacks_begins_as_ever(initializer: str, tmp_path: Path) -> None:
+    """Large weights are not drawn before a file gives them, but those that it does not give are."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Forgetful(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kept = self.add_weight((200, 200), initializer, name="kept")
+            self.lost = self.add_weight((200, 200), "random_normal", name="lost")
+
+        def call(self, x: Any) -> Any:
+            return x @ self.kept @ self.lost
+
+        def save_own_variables(self, store: Any) -> None:
+            store["kept"] = self.kept.numpy()
+
+        def load_own_variables(self, store: Any) -> None:
+            self.kept.assign(store["kept"])
+
+    x = keras.Input((200,))
+    model = keras.Model(x, Forgetful()(x))
+    model.save(tmp_path / "a.keras")
+    kept, lost = (v.numpy() for v in keras.saving.load_model(tmp_path / "a.keras").weights)
+    np.testing.assert_array_equal(kept, model.weights[0].numpy())
+    assert 0.04 < lost.std() < 0.06

@@ -18,7 +18,7 @@ from tahr.saving.legacy.optimizer import load_optimizer_state
 from tahr.saving.legacy.weights import Loaded, load_legacy_weights, names_at, put_names, write_legacy_weights
 from tahr.saving.report import LoadReport
 from tahr.saving.serialization import deserialize_keras_object, serialize_keras_object
-from tahr.variables import SizeLimit
+from tahr.variables import LoadingScope
 
 __all__ = ["compile_legacy", "load_legacy_model", "read_packed_model", "save_legacy_model"]
 
@@ -48,11 +48,13 @@ def load_legacy_model(
         config = parse_json(text(h5.attrs["model_config"]), str(path))
         check_described(config, str(path))
         major = _major(h5)
-        with SizeLimit(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}.")):
+        loading = LoadingScope(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}."))
+        with loading:
             model = read_legacy_model(config, major=major)
         if not isinstance(model, Model):
             raise UnreadableFileError(f"{path}: holds a {type(model).__name__}, not a model.")
         loaded = load_legacy_weights(model, h5.get("model_weights", h5), str(path), strict=strict)
+        loading.finish()
         if compile and "training_config" in h5.attrs:
             compile_legacy(model, parse_json(text(h5.attrs["training_config"]), str(path)), major)
             if "optimizer_weights" in h5 and model.optimizer is not None:
