@@ -57,10 +57,10 @@ def _to_array(data: Any, what: str) -> Any:
         return data
     if hasattr(data, "to_numpy"):  # a pandas series
         data = data.to_numpy()
-    elif isinstance(data, Sequence) and not isinstance(data, (list, tuple, str)):
-        data = data[:]
     elif hasattr(data, "detach"):
         data = data.detach().cpu().numpy()
+    elif isinstance(data, Sequence) and not isinstance(data, (list, tuple, str)):
+        data = data[:]
     array = np.asarray(data)
     if array.dtype.kind == "O":
         try:

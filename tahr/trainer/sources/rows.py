@@ -9,7 +9,6 @@ __all__ = ["Rows", "rows_of"]
 
 READ_AT_ONCE = 2**30  # files that hold less are read as a whole
 DENSE_AT_ONCE = 2**27  # sparse matrices that take less as plain arrays become such
-KEPT_BYTES = 2**26  # so much of a mapped file stays in memory after it has been read
 
 
 class Rows:
@@ -24,7 +23,6 @@ class Rows:
     def __init__(self, data: Any, start: int = 0, stop: int | None = None):
         self.data, self.start = data, start
         self.stop = data.shape[0] if stop is None else stop
-        self._read = 0
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -54,17 +52,34 @@ class Rows:
     def _take(self, rows: Any) -> np.ndarray:
         if not isinstance(rows, slice) and hasattr(self.data, "oindex"):
             return np.asarray(self.data.oindex[rows])
-        found = np.array(self.data[rows])
-        self._forget(found.nbytes)
+        return np.array(self.data[rows])
+
+
+class MappedRows(Rows):
+    """Rows of a mapped file, read from the file itself.
+
+    Through the mapping, every row that is touched would bring up to megabytes around it into the memory of the process.
+    """
+
+    def _take(self, rows: Any) -> np.ndarray:
+        if isinstance(rows, slice):
+            rows = np.arange(rows.start, rows.stop)
+        found = np.empty((len(rows), *self.data.shape[1:]), self.data.dtype)
+        size = self.data.dtype.itemsize * int(np.prod(self.data.shape[1:]))
+        firsts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)  # where a run of neighbours begins
+        with open(self.data.filename, "rb", buffering=0) as file:
+            for first, last in zip(firsts, [*firsts[1:], len(rows)], strict=True):
+                file.seek(self.data.offset + int(rows[first]) * size)
+                _fill(file, found[first:last].reshape(-1).view("uint8").data)
         return found
 
-    def _forget(self, size: int) -> None:
-        """Let go of the pages of a mapped file; else they would stay in memory as long as there is any left."""
-        mapped = getattr(self.data, "_mmap", None)
-        self._read += size
-        if self._read > KEPT_BYTES and mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
-            mapped.madvise(mmap.MADV_DONTNEED)
-            self._read = 0
+
+def _fill(file: Any, into: memoryview) -> None:
+    while len(into):
+        count = file.readinto(into)
+        if not count:
+            raise OSError(f"{file.name} ends before the rows that the mapped array has; it was cut off meanwhile.")
+        into = into[count:]
 
 
 class SparseRows(Rows):
@@ -87,8 +102,8 @@ def rows_of(data: Any) -> Any:
         dense = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
         return data.toarray() if dense <= DENSE_AT_ONCE else SparseRows(data.tocsr())
     if isinstance(data, np.memmap):
-        writable = data.mode == "c"  # a copy on write has pages that are nowhere else
-        return Rows(data) if data.nbytes > READ_AT_ONCE and data.ndim and not writable else None
+        whole = isinstance(data.base, mmap.mmap) and data.flags.c_contiguous and data.mode != "c" and data.ndim > 0
+        return MappedRows(data) if data.nbytes > READ_AT_ONCE and whole else None
     if not hasattr(data, "chunks") or not hasattr(data, "shape") or not hasattr(data, "dtype"):
         return None
     size = int(np.prod(data.shape)) * np.dtype(data.dtype).itemsize
