@@ -103,7 +103,7 @@ class BucketedSequences(PyDataset):
             found += [(bucket, rows[i : i + self.batch_size]) for i in range(0, len(rows), self.batch_size)]
         return [found[i] for i in draw.permutation(len(found))] if self.shuffle else found
 
-    def batch_of(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def batch_at(self, epoch: int, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return a batch of a pass: sequences, targets, weights."""
         bucket, rows = self.batches_of(epoch)[index]
         filled = np.resize(rows, self.batch_size)
@@ -120,7 +120,7 @@ class BucketedSequences(PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return a batch of the pass at work."""
-        return self.batch_of(self._epoch, index)
+        return self.batch_at(self._epoch, index)
 
     def on_epoch_end(self) -> None:
         """Go on to the next pass."""

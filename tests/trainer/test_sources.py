@@ -343,7 +343,7 @@ def test_buckets() -> None:
     for epoch in (0, 1):
         seen = []
         for index in range(len(data)):
-            x, y, weight = data.batch_of(epoch, index)
+            x, y, weight = data.batch_at(epoch, index)
             assert x.shape[0] == 8 and x.shape[1] in (6, 12, 24) and weight.shape == (8,)
             for row, label, w in zip(x, y, weight, strict=True):
                 text = TEXTS[label]
@@ -351,7 +351,7 @@ def test_buckets() -> None:
                 assert x.shape[1] == next(n for n in (6, 12, 24) if n >= len(text))
                 seen += [label] * int(w)
         assert sorted(seen) == labels.tolist()
-    assert not np.array_equal(data.batch_of(0, 0)[1], data.batch_of(1, 0)[1])
+    assert not np.array_equal(data.batch_at(0, 0)[1], data.batch_at(1, 0)[1])
 
 
 @pytest.mark.once

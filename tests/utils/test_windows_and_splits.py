@@ -148,3 +148,15 @@ def test_a_split_pydataset_trains_on_its_batches() -> None:
 def test_splits_that_are_not(data: Any, sizes: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         utils.split_dataset(data, **sizes)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("workers", [1, 2])
+def test_models_train_on_windows(workers: int) -> None:
+    series = np.arange(30, dtype="float32")[:, None] / 30
+    data = keras.utils.timeseries_dataset_from_array(series[:-4], series[4:], sequence_length=4, batch_size=8)
+    data.workers = workers
+    model = keras.Sequential([keras.Input((4, 1)), keras.layers.Flatten(), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    assert len(model.fit(data, epochs=2, verbose=0).epoch) == 2
+    assert int(model.optimizer.iterations.numpy()) == 2 * len(data)

@@ -23,7 +23,7 @@ class Workers:
     """Some threads or processes at work on the batches of a data set.
 
     Args:
-        dataset: has `__getitem__`, or `batch_of(epoch, index)`.
+        dataset: has `__getitem__`, or `batch_at(epoch, index)`.
         count: how many.
         processes: whether they are processes. Each has the data set as it is now.
     """
@@ -80,7 +80,7 @@ class Workers:
 def item(dataset: Any, epoch: int, index: int) -> Any:
     """Return a batch; a data set may make it from the pass at work, too, which workers are never in doubt about."""
     try:
-        return dataset.batch_of(epoch, index) if hasattr(dataset, "batch_of") else dataset[index]
+        return dataset.batch_at(epoch, index) if hasattr(dataset, "batch_at") else dataset[index]
     except Exception as error:
         error.add_note(f"Raised by {type(dataset).__name__}[{index}].")
         raise
