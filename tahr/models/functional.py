@@ -132,7 +132,7 @@ def initialize(model: Model, inputs: Any, outputs: Any, name: str | None = None,
                                   optional=_is_optional(x)) for x in model._function.inputs]  # fmt: skip
     model.built = True
     if trainable is not None:
-        model.trainable = trainable
+        model._trainable = bool(trainable)  # its own: the layers are frozen or not as they are
 
 
 def _is_optional(x: KerasTensor) -> bool:

@@ -248,8 +248,8 @@ def einsum(keras):
     layers = keras.layers
     x = keras.Input((5, 4))
     y = layers.EinsumDense("abc,cd->abd", (None, 6), bias_axes="d", activation="relu")(x)
-    y = layers.EinsumDense("abd,de->abe", (5, 3))(y)
-    return keras.Model(x, layers.Dense(2)(layers.Flatten()(y)))
+    y = layers.EinsumDense("abd,de->abe", (None, 3))(y)
+    return keras.Model(x, layers.Dense(2)(layers.GlobalAveragePooling1D()(y)))
 
 
 def shared_model(keras):
