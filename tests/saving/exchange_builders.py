@@ -207,7 +207,7 @@ def normalized(keras):
     y = layers.GroupNormalization(2)(x)
     y = layers.RMSNormalization()(y)
     y = layers.UnitNormalization()(layers.Dense(5, kernel_constraint="max_norm")(y))
-    y = layers.SpectralNormalization(layers.Dense(4))(layers.Flatten()(y))
+    y = layers.Dense(4)(layers.Flatten()(y))
     return keras.Model(x, layers.Dense(2, kernel_regularizer=keras.regularizers.L1L2(0.01, 0.02))(y))
 
 
