@@ -24,12 +24,12 @@ def run_script(path: str, arguments: Sequence[str] = (), notices: bool = True) -
     Raises:
         FileNotFoundError: if there is no such file.
 
-    >>> import os, tempfile
+    >>> import pathlib, tempfile
     >>> from tahr.compat.run import run_script
     >>> folder = tempfile.TemporaryDirectory()
-    >>> path = os.path.join(folder.name, "old.py")
-    >>> _ = open(path, "w").write("from keras.utils.np_utils import to_categorical; print(to_categorical([1]).shape)")
-    >>> run_script(path)
+    >>> path = pathlib.Path(folder.name, "old.py")
+    >>> _ = path.write_text("from keras.utils.np_utils import to_categorical; print(to_categorical([1]).shape)")
+    >>> run_script(str(path))
     (1, 2)
     0
     >>> folder.cleanup()

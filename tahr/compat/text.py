@@ -60,7 +60,7 @@ def hashing_trick(
 
     >>> from tahr.preprocessing import text
     >>> text.hashing_trick("one two one", 10)
-    [8, 9, 8]
+    [3, 6, 3]
     """
     number = _stable if hash_function in (None, "md5") else hash_function
     words = text_to_word_sequence(text, filters, lower, split) if analyzer is None else analyzer(text)
@@ -79,7 +79,7 @@ def one_hot(
 
     >>> from tahr.preprocessing import text
     >>> text.one_hot("one two one", 10)
-    [8, 9, 8]
+    [3, 6, 3]
     """
     return hashing_trick(input_text, n, None, filters, lower, split, analyzer)
 
