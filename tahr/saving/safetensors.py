@@ -152,6 +152,13 @@ def read_safetensors(filepath: Any, mapped: bool = False) -> dict[str, np.ndarra
         FileNotFoundError: if there is no such file.
         UnreadableFileError: if it is damaged, cut off or of another kind.
         UnsafeFileError: if an index names a file that is not beside it.
+
+    >>> import tempfile, os
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="last")], name="small")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keras.saving.save_safetensors(model, os.path.join(folder, "small.safetensors"))
+    ...     keras.saving.read_safetensors(os.path.join(folder, "small.safetensors"))["small/last/kernel"].shape
+    (2, 3)
     """
     from tahr.saving.weights import existing
 
@@ -270,6 +277,13 @@ def load_safetensors(
     Raises:
         ValueError: if weights are missing or have another shape.
         UnreadableFileError: if the file is damaged or cut off.
+
+    >>> import tempfile, os
+    >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, name="last")], name="small")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keras.saving.save_safetensors(model, os.path.join(folder, "small.safetensors"))
+    ...     keras.saving.load_safetensors(model, os.path.join(folder, "small.safetensors")).complete
+    True
     """
     import warnings
 
