@@ -67,6 +67,7 @@ def environment(peer: Peer, threads: int) -> dict[str, str]:
         "KERAS_HOME": str(peers_env.HOME / "home"),  # a user's own keras.json must not change what is measured
         "KERAS_BACKEND": peer.backend,
         "TAHR_BACKEND": peer.backend,
+        "TAHR_COMPILE_CACHE": "0",  # times to start are those of a first run
     }
     if peer.module == "tahr":
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -139,7 +139,7 @@ def compare(
     >>> def build():
     ...     return keras.Sequential([keras.Input((1,)), layers.Dense(1)])
     >>> x = np.linspace(-1, 1, 32)[:, None]
-    >>> found = keras.compare(build, ["sgd", ("fast", optimizers.SGD(0.5))], ["mse"], (x, 2 * x), seeds=2, epochs=3)
+    >>> found = keras.compare(build, ["sgd", ("fast", optimizers.SGD(0.5))], ["mse"], (x, 2 * x), 2, 3, verbose=0)
     >>> [row["setting"] for row in found.summary()]
     ['sgd, mse', 'fast, mse']
     >>> found.curves["fast, mse"]["loss"].shape

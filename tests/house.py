@@ -44,6 +44,7 @@ ORDER = (
         "rematerialization",
         "backend",
         "saving.errors",
+        "saving.names",
         "saving.registry",
         "saving.serialization",
     },
@@ -55,7 +56,7 @@ ORDER = (
     {"trainer", "callbacks"},
     {"saving"},
     {"datasets", "utils", "applications", "text", "adapt", "compress", "interchange", "explain"},
-    {"preprocessing", "wrappers", "visualization", "legacy"},
+    {"comparison", "preprocessing", "wrappers", "visualization", "legacy"},
     {"monitor", "serve", "distribution", "compat", "cli", "__main__"},
 )
 RANK = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

@@ -70,8 +70,8 @@ CONFIGS: dict[str, Change] = {
     "CVE-2025-8747 get_file by name": put("activation", function("get_file")),
     "CVE-2025-9906 switch in config": add("keras.config", "enable_unsafe_deserialization", {}, "x"),
     "CVE-2025-9906 switch inside": add("keras.src.saving.serialization_lib", "enable_unsafe_deserialization", {}),
-    "load_model as a layer": add("keras.saving", "load_model", {"filepath": "/tmp/x"}),
-    "load_model of models": add("keras.models", "load_model", {"filepath": "/tmp/x"}),
+    "load_model as a layer": add("keras.saving", "load_model", {"filepath": "/nowhere/x"}),
+    "load_model of models": add("keras.models", "load_model", {"filepath": "/nowhere/x"}),
     "load_model by name": put("activation", function("keras.saving.load_model")),
     **{
         f"CVE-2025-12058 vocabulary of StringLookup at {path}": add(
@@ -86,7 +86,7 @@ CONFIGS: dict[str, Change] = {
         "keras.layers", "TextVectorization", {"name": "s", "vocabulary": "/etc/passwd"}
     ),
     "CVE-2025-49655 TorchModuleWrapper": add("keras.layers", "TorchModuleWrapper", {"name": "t", "module": "gASVAAAA"}),
-    "CVE-2026-1462 TFSMLayer": add("keras.layers", "TFSMLayer", {"name": "t", "filepath": "/tmp/saved_model"}),
+    "CVE-2026-1462 TFSMLayer": add("keras.layers", "TFSMLayer", {"name": "t", "filepath": "/nowhere/saved_model"}),
     "TFSMLayer at an address": add("keras.layers", "TFSMLayer", {"name": "t", "filepath": "gs://bucket/model"}),
     "pickle.loads": add("pickle", "loads", {"data": "gASVAAAA"}),
     "marshal.loads": add("marshal", "loads", {"data": ""}),
@@ -94,7 +94,7 @@ CONFIGS: dict[str, Change] = {
     "numpy.load": add("numpy", "load", {"file": "/etc/passwd", "allow_pickle": True}),
     "torch.load": add("torch", "load", {"f": "/etc/passwd"}),
     "joblib": add("joblib", "load", {"filename": "/etc/passwd"}),
-    "runpy": add("runpy", "run_path", {"path_name": "/tmp/x.py"}),
+    "runpy": add("runpy", "run_path", {"path_name": "/nowhere/x.py"}),
     "ctypes": add("ctypes", "CDLL", {"name": "libc.so.6"}),
     "operator.methodcaller": add("operator", "methodcaller", {"name": "system"}),
     "functools.partial": add("functools", "partial", {"func": "os.system"}),
@@ -235,7 +235,7 @@ def zip_encrypted(members: dict[str, bytes]) -> bytes:
 
 ZIPS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "CVE-2026-12479 path in a member's name": with_member("assets/../../../pwned"),
-    "CVE-2025-12638 absolute path": with_member("/tmp/pwned"),
+    "CVE-2025-12638 absolute path": with_member("/nowhere/pwned"),
     "GHSA-hqp4-2352-xf5r path relative to the folder": with_member("../pwned"),
     "backslashes": with_member("assets\\..\\..\\pwned"),
     "drive": with_member("C:/pwned"),
