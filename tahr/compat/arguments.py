@@ -56,6 +56,11 @@ def modern_arguments(made: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         kwargs = _layer(made, cls.__name__, accepted, kwargs)
     found: dict[str, Any] = {}
     for key, value in kwargs.items():
+        if key == "period" and key not in accepted and value != 1:
+            raise ValueError(
+                f"{cls.__name__}: period={value!r} counted epochs; today save_freq counts batches. Pass "
+                f"save_freq={value!r} * batches_per_epoch."
+            )
         today = key if key in accepted or key in _SHAPES else _today(cls.__name__, key, accepted)
         if today is not None:
             found[today] = value

@@ -284,3 +284,9 @@ def test_scikit_learn(told: list[tuple[str, str]]) -> None:
     assert regressor.predict(X).shape == (48,) and regressor.score(X, Y) < 0
     with pytest.raises(ValueError, match="nothing"):
         scikit_learn.KerasRegressor(build, nothing=1)
+
+
+def test_a_period_of_epochs_is_refused_unless_it_says_nothing() -> None:
+    assert keras.callbacks.ModelCheckpoint("model.keras", period=1).save_freq == "epoch"
+    with pytest.raises(ValueError, match=r"save_freq=5 \* batches_per_epoch"):
+        keras.callbacks.ModelCheckpoint("model.keras", period=5)
