@@ -46,7 +46,12 @@ def h5_reading(source: Any, where: str) -> Iterator[Any]:
             if isinstance(error, UnreadableFileError):
                 raise
             raise UnreadableFileError(f"{where}: the HDF5 content is damaged ({error}).") from error
-        yield file
+        try:
+            yield file
+        except (OSError, RuntimeError) as error:  # what only reading the values themselves shows
+            if type(error) in (OSError, RuntimeError) and str(error).startswith(("Can't", "Unable")):
+                raise UnreadableFileError(f"{where}: the HDF5 content is damaged ({error}).") from error
+            raise
 
 
 @contextlib.contextmanager

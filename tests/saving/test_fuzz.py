@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import tahr as keras
@@ -93,6 +93,7 @@ def test_truncated(ending: str, share: float) -> None:
 @pytest.mark.parametrize("ending", ENDINGS)
 @fuzzed
 @given(flips=st.lists(st.tuples(st.floats(0, 0.9999), st.integers(0, 7)), min_size=1, max_size=6))
+@example(flips=[(0.3984375, 0)])  # an attribute that lies behind the end of the file
 def test_flipped_bits(ending: str, flips: list[tuple[float, int]]) -> None:
     def change(content: bytes) -> bytes:
         data = bytearray(content)
