@@ -190,4 +190,6 @@ def test_a_subclass_names_its_inputs_as_it_likes() -> None:
     keras.Sequential([keras.Input((5, 3)), mine])
     plain.build(x.shape)
     plain.set_weights(mine.get_weights())
-    np.testing.assert_allclose(np.asarray(mine(x))[:, ::-1], np.asarray(plain(x)), rtol=1e-6)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(mine(x))[:, ::-1], keras.ops.convert_to_numpy(plain(x)), rtol=1e-6
+    )

@@ -12,9 +12,10 @@ from jax.core import Tracer
 
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.forward import forward_mode
 from tahr.backends.jax.compile_cache import keep_compiled
 from tahr.backends.jax.random import Draws
-from tahr.backends.jax.recurrent import Recurrent, forward_mode
+from tahr.backends.jax.recurrent import Recurrent
 from tahr.backends.jax.sparse import Sparse
 from tahr.backends.jax.windows import Windows
 

@@ -7,9 +7,7 @@ they are one product of all steps before the loop, and one after it for each ker
 Axes: T steps, B batch, F features, U units.
 """
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,31 +15,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from tahr.backends.forward import is_forward
 from tahr.backends.jax.windows import on_cpu
-
-
-class _Mode(threading.local):
-    forward = 0
-
-
-_mode = _Mode()
-
-
-@contextmanager
-def forward_mode() -> Iterator[None]:
-    """Leave loops to the cells inside: gradients of one's own have no forward form in JAX."""
-    _mode.forward += 1
-    try:
-        yield
-    finally:
-        _mode.forward -= 1
 
 
 class Recurrent:
     """The recurrent duties of the JAX backend."""
 
     def lstm(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
-        if _mode.forward:
+        if is_forward():
             return None
         h, c = states
         bias = jnp.zeros(kernel.shape[1:], kernel.dtype) if bias is None else bias
@@ -49,7 +31,7 @@ class Recurrent:
         return jnp.swapaxes(outputs, 0, 1), [h, c]
 
     def gru(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
-        if _mode.forward:
+        if is_forward():
             return None
         bias = jnp.zeros((2, *kernel.shape[1:]), kernel.dtype) if bias is None else bias
         outputs, h = _run(_gru, on_cpu(), jnp.swapaxes(x, 0, 1), kernel, recurrent, bias, states[0], _kept(mask))

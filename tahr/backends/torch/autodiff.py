@@ -8,6 +8,8 @@ from typing import Any
 import optree
 import torch
 
+from tahr.backends.forward import forward_mode
+
 _func: Any = torch.func  # whose types know nothing of has_aux and of results that stay whole
 
 
@@ -75,7 +77,8 @@ class Autodiff:
 
     def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
         run, restore = _tensors_apart(fn)
-        results, slopes, tensors = _func.jvp(run, tuple(primals), tuple(tangents), has_aux=True)
+        with forward_mode():
+            results, slopes, tensors = _func.jvp(run, tuple(primals), tuple(tangents), has_aux=True)
         return results, slopes, restore(tensors)
 
     def vjp(self, fn: Callable[..., Any], primals: Any) -> Any:

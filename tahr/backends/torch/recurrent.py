@@ -4,12 +4,14 @@ from typing import Any
 
 import torch
 
+from tahr.backends.forward import is_forward
+
 
 class Recurrent:
     """The recurrent duties of the PyTorch backend."""
 
     def lstm(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
-        if mask is not None or x.dtype != kernel.dtype:
+        if mask is not None or x.dtype != kernel.dtype or is_forward():
             return None
         weights = [kernel.T, recurrent.T]
         if bias is not None:
@@ -22,7 +24,7 @@ class Recurrent:
         return outputs, [h[0], c[0]]
 
     def gru(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
-        if mask is not None or x.dtype != kernel.dtype:
+        if mask is not None or x.dtype != kernel.dtype or is_forward():
             return None
         weights = [_reset_first(kernel.T, 0), _reset_first(recurrent.T, 0)]
         if bias is not None:
