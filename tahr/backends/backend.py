@@ -497,6 +497,16 @@ class Backend:
         """Return (outputs of all steps, [h]) of a GRU with the reset gate after the product, or None as for `lstm`."""
         return None
 
+    def attend(
+        self, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: Any, causal: bool, asked: bool
+    ) -> Any:
+        """Return attention by a fused kernel, or None to leave it to the composition of `dot_product_attention`.
+
+        Arguments are that operation's, with heads in the third place; `asked` is whether the caller asked for flash
+        attention rather than left it open.
+        """
+        return None
+
     def multiply_in_place(self, values: list[Any], factor: Any) -> bool:
         """Multiply arrays by a scalar, overwriting them, and return whether there is a way to."""
         return False

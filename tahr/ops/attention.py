@@ -6,7 +6,7 @@ Axes: B batch, T queries, S keys and values, N heads, G heads of keys and values
 import math
 from typing import Any
 
-from tahr import dtypes, shapes
+from tahr import backends, dtypes, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating
 from tahr.ops.activation import softmax
@@ -75,8 +75,9 @@ def dot_product_attention(
         mask: where it is False, the key has no weight; broadcasts likewise.
         scale: factor of the products, by default `1 / sqrt(size)`.
         is_causal: whether query i sees keys up to i only.
-        flash_attention: whether queries are worked through in chunks, so that memory grows with the length and not
-            with its square; None does so where there are many.
+        flash_attention: whether memory may grow with the length only and not with its square: by a fused kernel where
+            the backend has one for these arguments (PyTorch; JAX on a GPU if True), else by working through queries in
+            chunks. None does so where it is faster, or queries are many.
         attn_logits_soft_cap: limit c to which products are bent by `c * tanh(x / c)`.
 
     Raises:
@@ -91,6 +92,11 @@ def dot_product_attention(
         if given is not None:
             check_heads(what, given, b, n, t, s)
     scale = 1 / math.sqrt(h) if scale is None else scale
+    if flash_attention is not False and attn_logits_soft_cap is None:
+        asked = bool(flash_attention)
+        found = backends.current().attend(query, key, value, bias, mask, scale, is_causal, asked)
+        if found is not None:
+            return found
     long = t > CHUNK if flash_attention else flash_attention is None and t > CHUNK and t * s >= MANY
     if long:
         return _in_chunks(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)

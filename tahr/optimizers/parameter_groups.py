@@ -44,8 +44,9 @@ def checked(owner: str, groups: Any) -> Groups | None:
 
 def group_of(groups: Groups | None, variable: Variable) -> dict[str, Any] | None:
     """Return the settings of the first pattern that matches the path of a variable, None if none does."""
-    path = variable.path
-    return next((group for pattern, group in (groups or {}).items() if fnmatchcase(path, pattern)), None)
+    if groups is None:  # as nearly always, and asked for each variable at each step
+        return None
+    return next((group for pattern, group in groups.items() if fnmatchcase(variable.path, pattern)), None)
 
 
 def update(optimizer: "Optimizer", grads: list[Any], arrays: "Arrays", rate: Any, step: Any, t: Any) -> None:

@@ -62,7 +62,8 @@ def _predict_into(
                 begin = file.tell()
             outputs.tofile(file)
             rows += len(outputs)
-        assert first is not None
+        if first is None:
+            raise ValueError("predict: the source gave no batch, so there is nothing to write; expected at least one.")
         file.seek(0)
         _write_header(file, first, rows, begin)
     return np.load(path, mmap_mode="r")

@@ -13,6 +13,7 @@ from jax.core import Tracer
 from tahr import config, dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.forward import forward_mode
+from tahr.backends.jax.attention import Attention
 from tahr.backends.jax.compile_cache import keep_compiled
 from tahr.backends.jax.random import Draws
 from tahr.backends.jax.recurrent import Recurrent
@@ -24,7 +25,7 @@ if config.floatx() == "float64":
 keep_compiled()
 
 
-class Jax(Draws, Windows, Recurrent, Sparse, Backend):
+class Jax(Attention, Draws, Windows, Recurrent, Sparse, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.torch.attention import Attention
 from tahr.backends.torch.autodiff import Autodiff
 from tahr.backends.torch.models import MODEL_METHODS
 from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
@@ -26,7 +27,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Autodiff, Draws, Windows, Recurrent, Backend):
+class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
