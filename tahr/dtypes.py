@@ -203,6 +203,17 @@ class Rule:
     def __call__(self, *names: str) -> "Rule":
         return Rule(self.name, self.enter, self.leave, names)
 
+    @property
+    def real_only(self) -> "Rule":
+        """The same rule for operations that have no meaning for complex numbers."""
+
+        def enter(name: str) -> str:
+            if KIND[name] == 3:
+                raise TypeError(f"expected real numbers; received {name}. Use ops.real(x) or ops.imag(x) first.")
+            return str(self.enter(name))
+
+        return Rule(self.name, enter, self.leave, self.only)
+
     def __repr__(self) -> str:
         return f"{self.name}{self.only or ''}"
 

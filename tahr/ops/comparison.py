@@ -141,7 +141,7 @@ def isnan(x: Any) -> Any:
     ...
 
 
-@op(boolean, shape=unary)
+@op(boolean.real_only, shape=unary)
 def isposinf(x: Any) -> Any:
     """Return whether each element is positive infinity.
 
@@ -151,7 +151,7 @@ def isposinf(x: Any) -> Any:
     ...
 
 
-@op(boolean, shape=unary)
+@op(boolean.real_only, shape=unary)
 def isneginf(x: Any) -> Any:
     """Return whether each element is negative infinity.
 
@@ -171,7 +171,7 @@ def isreal(x: Any) -> Any:
     ...
 
 
-@op(boolean, shape=unary)
+@op(boolean.real_only, shape=unary)
 def signbit(x: Any) -> Any:
     """Return whether each element has its sign bit set, as negative numbers and -0.0 have.
 

@@ -66,7 +66,7 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
     return where(zero, 0, divide(x1, where(zero, 1, x2)))
 
 
-@op(number, shape=elementwise)
+@op(number.real_only, shape=elementwise)
 def floor_divide(x1: Any, x2: Any) -> Any:
     """Return `x1 / x2` rounded down, element by element.
 
@@ -76,7 +76,7 @@ def floor_divide(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(number, shape=elementwise)
+@op(number.real_only, shape=elementwise)
 def mod(x1: Any, x2: Any) -> Any:
     """Return the remainder of `x1 / x2` with the sign of `x2`, element by element.
 
@@ -86,7 +86,7 @@ def mod(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(number, shape=elementwise)
+@op(number.real_only, shape=elementwise)
 def fmod(x1: Any, x2: Any) -> Any:
     """Return the remainder of `x1 / x2` with the sign of `x1`, element by element.
 
@@ -213,7 +213,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     return x if x_max is None else minimum(x, x_max)
 
 
-@op(floating, shape=elementwise)
+@op(floating.real_only, shape=elementwise)
 def heaviside(x1: Any, x2: Any) -> Any:
     """Return the step function of `x1`: 0 below zero, `x2` at zero, 1 above.
 
@@ -223,7 +223,7 @@ def heaviside(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(floating, shape=elementwise)
+@op(floating.real_only, shape=elementwise)
 def nextafter(x1: Any, x2: Any) -> Any:
     """Return the next number that the type can hold after `x1` towards `x2`, element by element.
 
@@ -233,7 +233,7 @@ def nextafter(x1: Any, x2: Any) -> Any:
     ...
 
 
-@op(floating("x1"), arrays=("x2",), shape=elementwise)
+@op(floating.real_only("x1"), arrays=("x2",), shape=elementwise)
 def ldexp(x1: Any, x2: Any) -> Any:
     """Return `x1 * 2**x2`, element by element; `x2` is whole.
 
@@ -266,7 +266,7 @@ def lcm(x1: Any, x2: Any) -> Any:
 # ---- rounding -----------------------------------------------------------------------------------------------------
 
 
-@op(floating, shape=unary)
+@op(floating.real_only, shape=unary)
 def ceil(x: Any) -> Any:
     """Return each element rounded up.
 
@@ -276,7 +276,7 @@ def ceil(x: Any) -> Any:
     ...
 
 
-@op(floating, shape=unary)
+@op(floating.real_only, shape=unary)
 def floor(x: Any) -> Any:
     """Return each element rounded down.
 
@@ -286,7 +286,7 @@ def floor(x: Any) -> Any:
     ...
 
 
-@op(same, shape=unary)
+@op(same.real_only, shape=unary)
 def trunc(x: Any) -> Any:
     """Return each element rounded towards zero.
 
@@ -349,7 +349,7 @@ def rsqrt(x: Any) -> Any:
     return reciprocal(sqrt(x))
 
 
-@op(floating)
+@op(floating.real_only)
 def cbrt(x: Any) -> Any:
     """Return the real cube root of each element.
 
@@ -359,7 +359,7 @@ def cbrt(x: Any) -> Any:
     return multiply(sign(x), power(absolute(x), 1 / 3))
 
 
-@op(floating)
+@op(floating.real_only)
 def hypot(x1: Any, x2: Any) -> Any:
     """Return `sqrt(x1**2 + x2**2)` without overflow on the way.
 
@@ -529,7 +529,7 @@ def arctan(x: Any) -> Any:
     ...
 
 
-@op(floating, shape=elementwise)
+@op(floating.real_only, shape=elementwise)
 def arctan2(x1: Any, x2: Any) -> Any:
     """Return the angle in [-pi, pi] of the point with ordinate `x1` and abscissa `x2`.
 
@@ -599,7 +599,7 @@ def arctanh(x: Any) -> Any:
     ...
 
 
-@op(floating)
+@op(floating.real_only)
 def deg2rad(x: Any) -> Any:
     """Return degrees as radians.
 
@@ -609,7 +609,7 @@ def deg2rad(x: Any) -> Any:
     return x * (math.pi / 180)
 
 
-@op(floating)
+@op(floating.real_only)
 def rad2deg(x: Any) -> Any:
     """Return radians as degrees.
 
@@ -635,7 +635,7 @@ def sinc(x: Any) -> Any:
 # ---- special functions --------------------------------------------------------------------------------------------
 
 
-@op(floating, shape=unary)
+@op(floating.real_only, shape=unary)
 def erf(x: Any) -> Any:
     """Return the error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to `x`.
 
@@ -645,7 +645,7 @@ def erf(x: Any) -> Any:
     ...
 
 
-@op(floating, shape=unary)
+@op(floating.real_only, shape=unary)
 def erfc(x: Any) -> Any:
     """Return `1 - erf(x)`, exact also for large `x`.
 
@@ -655,7 +655,7 @@ def erfc(x: Any) -> Any:
     ...
 
 
-@op(floating, shape=unary)
+@op(floating.real_only, shape=unary)
 def erfinv(x: Any) -> Any:
     """Return the number whose error function is `x`; NaN outside [-1, 1].
 
@@ -665,7 +665,7 @@ def erfinv(x: Any) -> Any:
     ...
 
 
-@op(floating, shape=unary)
+@op(floating.real_only, shape=unary)
 def i0(x: Any) -> Any:
     """Return the modified Bessel function of the first kind and order 0.
 

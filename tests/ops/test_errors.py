@@ -22,6 +22,24 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("add: shapes", lambda a, v: ops.add(a, v), ValueError, "cannot be broadcast"),
     ("where: shapes", lambda a, v: ops.where(True, a, v), ValueError, "cannot be broadcast"),
     ("where: one of two", lambda a, v: ops.where(True, a), ValueError, "both x1 and x2"),
+    *(
+        (
+            f"{name}: complex",
+            lambda a, v, name=name: getattr(ops, name)(ops.cast(a, "complex64")),
+            TypeError,
+            "real numb",
+        )
+        for name in ("floor", "ceil", "trunc", "erf", "deg2rad", "signbit", "isposinf")
+    ),
+    *(
+        (
+            f"{name}: complex",
+            lambda a, v, name=name: getattr(ops, name)(ops.cast(a, "complex64"), 2),
+            TypeError,
+            "real n",
+        )
+        for name in ("floor_divide", "mod", "fmod", "arctan2", "hypot", "heaviside")
+    ),
     ("sum: axis", lambda a, v: ops.sum(a, axis=2), ValueError, "out of bounds"),
     ("sum: axis twice", lambda a, v: ops.sum(a, axis=(0, 0)), ValueError, "twice"),
     ("max: nothing there", lambda a, v: ops.max(a[:0], axis=0), ValueError, "Give `initial`"),
