@@ -55,7 +55,7 @@ class _Pure:
     def scalar(self, arrays: Any) -> Any:
         """Return what a gradient is taken of: ((one number), (aux, new values of variables))."""
         results, extra = self(*arrays)
-        if len(results) != 1 or results[0].shape:
+        if len(results) != 1 or len(results[0].shape):
             shapes = ", ".join(str(tuple(y.shape)) for y in results)
             raise ValueError(
                 f"{self.where}: expected fun to return one scalar; received {len(results)} results of shape {shapes}. "

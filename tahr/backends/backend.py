@@ -16,6 +16,9 @@ LACKS = (
     "not supported",
     "not support",
     "array type float16",
+    "not in the list of allowed values",
+    "Could not find device for node",
+    "No OpKernel was registered",
 )
 
 
@@ -299,6 +302,14 @@ class Backend:
         """Return an array of its own memory for a variable."""
         raise NotImplementedError
 
+    def blank(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """Return an array to read only, of zeros that take no memory, for a variable that waits for its value."""
+        return np.broadcast_to(np.zeros((), numpy_dtype(dtype)), shape)
+
+    def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
+        """Return an array for a variable that may keep the memory of `array`, which nobody else holds."""
+        return self.new_variable(array, dtype, trainable)
+
     def assign(self, old: Any, new: Any) -> Any:
         """Return the array that a variable holding `old` holds after being assigned `new`."""
         return new
@@ -423,6 +434,10 @@ class Backend:
         if name in (None, "cpu", "cpu:0"):
             return contextlib.nullcontext()
         raise ValueError(f"device: the {self.name} backend has {', '.join(self.devices())}; received {name!r}.")
+
+    def profiling(self, folder: str) -> contextlib.AbstractContextManager[Any]:
+        """Return a scope of which a trace is written into a folder that TensorBoard looks at."""
+        self.refuse("write profiles")
 
     def compiling(self) -> bool:
         """Return whether code runs to be compiled, so that what it takes from outside becomes a constant."""

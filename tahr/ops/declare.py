@@ -12,14 +12,21 @@ from tahr import backends, dtypes, shapes, symbolic
 from tahr.arithmetic import OPERATIONS
 from tahr.backends.backend import LACKS, members_of
 from tahr.ops import sparse
+from tahr.ops.work import counting
 from tahr.symbolic import KerasTensor, Operation, any_symbolic
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 # What frameworks raise for arguments of a wrong size or value, and of a wrong type
-_VALUE_ERRORS = ("RuntimeError", "_LinAlgError", "LinAlgError", "XlaRuntimeError", "JaxRuntimeError")
-_TYPE_ERRORS = ("NotImplementedError", "UFuncTypeError", "_UFuncNoLoopError", "UFuncNoLoopError")
+_VALUE_ERRORS = (
+    *("RuntimeError", "_LinAlgError", "LinAlgError", "XlaRuntimeError", "JaxRuntimeError"),
+    "InvalidArgumentError",
+)
+_TYPE_ERRORS = (
+    *("NotImplementedError", "UFuncTypeError", "_UFuncNoLoopError", "UFuncNoLoopError"),
+    *("NotFoundError", "UnimplementedError"),
+)
 
 
 class Op:
@@ -157,7 +164,8 @@ class Op:
             assert self.compose is not None
             found = self.compose(**dict(zip(self.parameters, values, strict=True)))
             return found if common is None else _leave(found, self.rule.leave(common))
-        found = self.shape(**dict(zip(self.parameters, values, strict=True)))
+        arguments, counter = dict(zip(self.parameters, values, strict=True)), counting()
+        found = self.shape(**arguments) if counter is None else counter.infer(self.name, self.shape, arguments)
         if isinstance(found, tuple) and all(size is None or isinstance(size, int) for size in found):
             return KerasTensor(found, self.rule.leave(common) if common else _first_dtype(values), record_history=False)
         return found
@@ -202,7 +210,8 @@ class OpCall(Operation):
         return self.op(**self._bound(args, kwargs))
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op.infer(**self._bound(args, kwargs))
+        call, bound = self.op.infer, self._bound(args, kwargs)
+        return call(**bound) if (counter := counting()) is None else counter.run(self, call, **bound)
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return all arguments by name; positional ones fill the parameters that `arguments` leaves."""

@@ -1,0 +1,87 @@
+"""Derivatives on TensorFlow: tapes for gradients, `ForwardAccumulator` for directions, `vectorized_map` for axes."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tahr.backends.forward import forward_mode
+from tahr.backends.tensorflow.loading import tf
+
+_ZERO = tf.UnconnectedGradients.ZERO
+
+
+def _dense(gradients: Any) -> list[Any]:
+    return [tf.convert_to_tensor(g) for g in gradients]
+
+
+class Autodiff:
+    """The duties of the TensorFlow backend that have to do with derivatives."""
+
+    def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def run(arrays: list[Any], *rest: Any) -> Any:
+            leaves = [tf.identity(a) for a in arrays]  # `fn` may know the arrays themselves, too
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(leaves)
+                value, extra = fn(leaves, *rest)
+            return (value, extra), _dense(tape.gradient(value, leaves, unconnected_gradients=_ZERO))
+
+        return run
+
+    def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
+        leaves = [tf.identity(a) for a in primals]
+        with forward_mode(), tf.autodiff.ForwardAccumulator(leaves, list(tangents)) as accumulator:
+            results, extra = fn(*leaves)
+        return results, [accumulator.jvp(y, _ZERO) for y in results], extra
+
+    def vjp(self, fn: Callable[..., Any], primals: Any) -> Any:
+        leaves = [tf.identity(a) for a in primals]
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(leaves)
+            results, extra = fn(*leaves)
+            results = [tf.identity(y) for y in results]
+
+        def back(given: Any) -> list[Any]:
+            return _dense(tape.gradient(results, leaves, list(given), unconnected_gradients=_ZERO))
+
+        return results, back, extra
+
+    def vmap(self, fn: Callable[..., Any], in_axes: list[int | None], out_axis: int) -> Callable[..., Any]:
+        def run(*arrays: Any) -> Any:
+            along = [_moved(x, axis, 0) for x, axis in zip(arrays, in_axes, strict=True) if axis is not None]
+
+            def one(parts: Any) -> Any:
+                mapped = iter(parts)
+                return fn(*(x if axis is None else next(mapped) for x, axis in zip(arrays, in_axes, strict=True)))
+
+            results, values = tf.vectorized_map(one, along)
+            if tf.executing_eagerly() and any(not np.array_equal(v, np.broadcast_to(v[0], v.shape)) for v in values):
+                raise ValueError("vmap: a value differs from one element to another.")
+            return [_moved(y, 0, out_axis) for y in results], [v[0] for v in values]
+
+        return run
+
+    def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arrays: Any) -> Any:
+            def both(*leaves: Any) -> Any:
+                value, back = fn(*leaves)
+
+                def backwards(*upstream: Any) -> Any:
+                    found = back(*upstream)
+                    return list(found) if isinstance(found, (tuple, list)) else found
+
+                return value, backwards
+
+            return tf.custom_gradient(both)(*arrays)
+
+        return run
+
+    def stop_gradient(self, x: Any) -> Any:
+        return tf.stop_gradient(x)
+
+
+def _moved(x: Any, source: int, target: int) -> Any:
+    rank = len(x.shape)
+    order = [i for i in range(rank) if i != source % rank]
+    order.insert(target % rank, source % rank)
+    return tf.transpose(x, order) if order != sorted(order) else x

@@ -1,0 +1,211 @@
+"""The backend's duties: arrays, variables, compiled functions and loops."""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+import optree
+
+from tahr import dtypes
+from tahr.backends.backend import Backend, to_host
+from tahr.backends.tensorflow.autodiff import Autodiff
+from tahr.backends.tensorflow.loading import tf
+from tahr.backends.tensorflow.random import Draws
+from tahr.backends.tensorflow.windows import Windows
+
+DTYPES = {
+    name: getattr(tf, name)
+    for name in (*dtypes.BOOLEANS, *dtypes.INTEGERS, *dtypes.FLOATS, *dtypes.COMPLEXES)
+    if hasattr(tf, name)
+}
+for _name in ("float8_e4m3fn", "float8_e5m2", "int4"):
+    DTYPES[_name] = getattr(tf.dtypes.experimental, _name)
+
+
+class TensorFlow(Autodiff, Draws, Windows, Backend):
+    """Operations are functions of `tf` and its modules; variables hold tensors, which nothing can change."""
+
+    name = "tensorflow"
+    spaces = (tf.math, tf.nn, tf)
+    names = {
+        "absolute": "abs",
+        "arccos": "acos",
+        "arccosh": "acosh",
+        "arcsin": "asin",
+        "arcsinh": "asinh",
+        "arctan": "atan",
+        "arctan2": "atan2",
+        "arctanh": "atanh",
+        "conjugate": "conj",
+        "i0": "bessel_i0",
+        "isfinite": "is_finite",
+        "isinf": "is_inf",
+        "isnan": "is_nan",
+        "log_sigmoid": "log_sigmoid",
+    }
+    avoid = {
+        "elu": "takes no alpha",
+        "leaky_relu": "calls the slope alpha",
+        "trace": "is of the last two axes",
+    }
+    numbers = frozenset(
+        ("add", "subtract", "multiply", "divide", "floor_divide", "mod", "power", "maximum", "minimum")
+        + ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+    )
+    compute_as = {"uint16": "int32", "uint32": "int64"}
+    wider = {
+        **dict.fromkeys(("bool", "uint8", "int8", "int16", "uint16"), "int32"),
+        **dict.fromkeys(("float16", "bfloat16"), "float32"),
+        "uint32": "int64",
+    }
+    trains = True
+    _known: ClassVar[set[type]] = set()  # classes whose values TensorFlow's own functions take
+
+    def tensor(self, x: Any, dtype: str | None = None) -> Any:
+        if isinstance(x, tf.Tensor):
+            wanted = dtype or dtypes.canonical(dtypes.of(x))
+            return x if x.dtype is DTYPES[wanted] else tf.cast(x, DTYPES[wanted])
+        if isinstance(x, (tf.Variable, tf.IndexedSlices)):
+            return self.tensor(tf.convert_to_tensor(x), dtype)
+        if hasattr(x, "handle"):  # a Variable
+            return self.tensor(x.value, dtype)
+        if isinstance(x, (tf.SparseTensor, tf.RaggedTensor)):
+            raise TypeError(
+                f"Expected a dense tensor; received a {type(x).__name__}. Use tf.sparse.to_dense(x) or x.to_tensor()."
+            )
+        if isinstance(x, (list, tuple)) and _holds_tensor(x):
+            return self.tensor(tf.stack(self._alike(x)), dtype)
+        array = to_host(x, dtype)
+        return tf.constant(array, DTYPES[dtypes.of(array)])
+
+    def _alike(self, parts: Any) -> list[Any]:
+        made = [self.tensor(v) for v in parts]
+        kind = dtypes.common([v if type(v) in (bool, int, float) else m for v, m in zip(parts, made, strict=True)])
+        return [self.cast(m, kind) for m in made]
+
+    def to_numpy(self, x: Any) -> np.ndarray:
+        return x.numpy() if isinstance(x, (tf.Tensor, tf.Variable)) and tf.executing_eagerly() else np.asarray(x)
+
+    def cast(self, x: Any, dtype: str) -> Any:
+        wanted = DTYPES[dtypes.canonical(dtype)]
+        if x.dtype is wanted:
+            return x
+        if x.dtype.is_complex and not wanted.is_complex:
+            x = tf.math.real(x)  # tf.cast does so with a warning
+        return x != 0 if wanted is tf.bool and x.dtype is not tf.bool else tf.cast(x, wanted)
+
+    def settler(self, dtype: str) -> Callable[[Any], Any]:
+        wanted = DTYPES[dtypes.canonical(dtype)]
+
+        def settle(out: Any) -> Any:
+            if type(out) is tuple or type(out) is list or out.dtype is wanted:
+                return out
+            return self.cast(out, dtype)
+
+        return settle
+
+    def is_tensor(self, x: Any) -> bool:
+        return isinstance(x, (tf.Tensor, tf.Variable))
+
+    def know_variables(self, kind: type) -> None:
+        if kind not in self._known:
+            self._known.add(kind)
+            tf.register_tensor_conversion_function(kind, _convert)
+
+    def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
+        if isinstance(value, tf.Tensor) and not _is_eager(value):
+            return self.cast(value, dtype)
+        with tf.init_scope():
+            return self.tensor(value, dtype)
+
+    def concrete(self) -> contextlib.AbstractContextManager[Any]:
+        return tf.init_scope()
+
+    def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
+        return tf.function(fn, autograph=False)
+
+    def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
+        if isinstance(start, int) and isinstance(stop, int):  # run eagerly
+            return super().repeat(step, state, start, stop)
+        leaves, structure = optree.tree_flatten(state)
+        last: dict[str, Any] = {}
+
+        def body(i: Any, state: Any, found: Any) -> Any:
+            new, extra = step(i, structure.unflatten(state))
+            values, last["structure"] = optree.tree_flatten(extra)
+            last["specs"] = [(v.shape, v.dtype) for v in values]
+            return i + 1, optree.tree_leaves(new), values
+
+        def loop(found: list[Any]) -> Any:
+            shapes = [x.shape for x in leaves], [x.shape for x in found]
+            return tf.while_loop(
+                lambda i, *_: i < stop, body, (start, leaves, found), (start.shape, *shapes), parallel_iterations=1
+            )
+
+        try:
+            _, leaves, found = loop([])
+        except (ValueError, TypeError):
+            if not last.get("specs"):  # what a step returns beside the state is known once it has been traced
+                raise
+            _, leaves, found = loop([tf.zeros(*spec) for spec in last["specs"]])
+        return structure.unflatten(leaves), last["structure"].unflatten(found)
+
+    def scalars(self, numbers: tuple[int, ...]) -> tuple[Any, ...]:
+        return tuple([tf.constant(n, tf.int32) for n in numbers])
+
+    def rows(self, array: Any, order: Any, start: Any, size: int) -> Any:
+        if order is None:
+            return self.part(array, [start, *[0] * (len(array.shape) - 1)], (size, *array.shape[1:]))
+        return tf.gather(array, self.part(order, [start], (size,)))
+
+    def part(self, x: Any, starts: Any, sizes: tuple[int, ...]) -> Any:
+        """Return the part of `x` of known size that begins at `starts`."""
+        return tf.slice(x, tf.stack([tf.cast(s, tf.int32) for s in starts]), sizes) if sizes else x
+
+    def reorder(self, arrays: Any, order: Any) -> Any:
+        return optree.tree_map(lambda x: tf.gather(x, order), arrays)
+
+    def abstract(self, fn: Callable[..., Any], specs: Any) -> Any:
+        arrays = optree.tree_map(
+            lambda s: tf.TensorSpec(s[0], DTYPES[s[1]]), specs, is_leaf=lambda s: isinstance(s, tuple)
+        )
+        found = tf.function(fn, autograph=False).get_concrete_function(*arrays).structured_outputs
+        return optree.tree_map(lambda t: (tuple(t.shape), dtypes.of(t)), found)
+
+    def compiling(self) -> bool:
+        return not tf.executing_eagerly()
+
+    def devices(self) -> list[str]:
+        found = [d.name.removeprefix("/physical_device:").lower() for d in tf.config.list_physical_devices()]
+        return sorted(found, key=lambda name: name.startswith("cpu"))
+
+    def device(self, name: str | None) -> contextlib.AbstractContextManager[Any]:
+        if name is None:
+            return contextlib.nullcontext()
+        kind, _, number = name.lower().replace("cuda", "gpu").partition(":")
+        if f"{kind}:{number or 0}" not in self.devices():
+            raise ValueError(f"device: tensorflow has {', '.join(self.devices())}; received {name!r}.")
+        return tf.device(f"{kind}:{number or 0}")
+
+    def seed_all(self, seed: int) -> None:
+        tf.random.set_seed(seed)
+
+
+def _convert(variable: Any, dtype: Any = None, name: Any = None, as_ref: bool = False) -> Any:
+    value = variable.value
+    if dtype is not None and not dtype.is_compatible_with(value.dtype):
+        raise ValueError(f"{variable.path} holds {value.dtype.name}, which does not mix with {dtype.name}.")
+    return value
+
+
+def _is_eager(x: Any) -> bool:
+    return hasattr(x, "numpy")
+
+
+def _holds_tensor(x: Any) -> bool:
+    return any(_holds_tensor(v) if isinstance(v, (list, tuple)) else isinstance(v, (tf.Tensor, tf.Variable)) for v in x)
+
+
+backend = TensorFlow()
+from tahr.backends.tensorflow import control, indexing, math  # noqa: E402, F401  (they register themselves on `backend`)

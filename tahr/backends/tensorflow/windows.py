@@ -1,0 +1,147 @@
+"""Convolutions and poolings.
+
+TensorFlow's own on the CPU want channels last, take no groups where a gradient is asked for, and dilate in no gradient;
+what they lack is made of strided slices and products of matrices.
+"""
+
+import itertools
+import math
+from typing import Any
+
+from tahr.backends.tensorflow.loading import tf
+
+Numbers = tuple[int, ...]
+Edges = tuple[tuple[int, int], ...]
+
+
+def _last(x: Any, last: bool) -> Any:
+    return x if last else tf.transpose(x, (0, *range(2, len(x.shape)), 1))
+
+
+def _back(x: Any, last: bool) -> Any:
+    rank = len(x.shape)
+    return x if last else tf.transpose(x, (0, rank - 1, *range(1, rank - 1)))
+
+
+def _padded(x: Any, edges: Edges, value: float = 0.0) -> Any:
+    if not any(before or after for before, after in edges):
+        return x
+    return tf.pad(x, ((0, 0), *edges, (0, 0)), constant_values=tf.cast(value, x.dtype))
+
+
+def _whole(run: Any, x: Any, *rest: Any) -> Any:
+    """Run on integers as float64, which holds those of 32 bits and their sums exactly."""
+    if x.dtype.is_floating:
+        return run(x, *rest)
+    return tf.cast(run(tf.cast(x, tf.float64), *(tf.cast(r, tf.float64) for r in rest)), x.dtype)
+
+
+def _slices(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> list[Any]:
+    """Return, for each element of the window, what it meets in `x` (padded, channels last)."""
+    counts = [
+        (n - d * (w - 1) - 1) // s + 1 for n, w, s, d in zip(x.shape[1:-1], widths, strides, dilation, strict=True)
+    ]
+    found = []
+    for offsets in itertools.product(*map(range, widths)):
+        starts = [o * d for o, d in zip(offsets, dilation, strict=True)]
+        parts = [slice(b, b + (c - 1) * s + 1, s) for b, c, s in zip(starts, counts, strides, strict=True)]
+        found.append(x[(slice(None), *parts)])
+    return found
+
+
+def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
+    *widths, into, filters = kernel.shape
+    taps = tf.reshape(kernel, (-1, into, filters))
+    slices = _slices(x, tuple(widths), strides, dilation)
+    if groups == 1:
+        return tf.tensordot(tf.concat(slices, -1), tf.reshape(taps, (-1, filters)), 1)
+    shape = tf.shape(slices[0])[:-1]
+    if into == 1:  # depthwise: products of elements, no matrix
+        each = filters // groups
+        total = tf.add_n([s[..., None] * tf.reshape(taps[i], (groups, each)) for i, s in enumerate(slices)])
+        return tf.reshape(total, (*slices[0].shape[:-1], filters))
+    grouped = tf.stack([tf.reshape(s, (*s.shape[:-1], groups, into)) for s in slices], -2)  # (..., groups, taps, into)
+    kernels = tf.reshape(taps, (-1, into, groups, filters // groups))
+    found = tf.einsum("...gtc,tcgf->...gf", grouped, kernels)
+    return tf.reshape(found, tf.concat([shape, [filters]], 0))
+
+
+def _dilated(kernel: Any, dilation: Numbers) -> Any:
+    """Return the kernel with zeros between its elements."""
+    for axis, (width, step) in enumerate(zip(kernel.shape, dilation, strict=False)):
+        if step > 1:
+            shape = kernel.shape.as_list()
+            pads = [[0, 0]] * (axis + 1) + [[0, step - 1]] + [[0, 0]] * (len(shape) - axis - 1)
+            kernel = tf.pad(tf.expand_dims(kernel, axis + 1), pads)
+            kernel = tf.reshape(kernel, (*shape[:axis], width * step, *shape[axis + 1 :]))
+            kernel = tf.gather(kernel, tf.range((width - 1) * step + 1), axis=axis)
+    return kernel
+
+
+class Windows:
+    """The duties behind convolutions and poolings of the TensorFlow backend."""
+
+    def conv(
+        self, x: Any, kernel: Any, strides: Numbers, edges: Edges, last: bool, dilation: Numbers, groups: int
+    ) -> Any:
+        x = _padded(_last(x, last), edges)
+        if not x.dtype.is_floating or groups > 1 or any(d > 1 for d in dilation) or x.dtype == tf.float64:
+            depthwise = groups > 1 and kernel.shape[-2] == 1 and len(strides) == 2 and x.dtype.is_floating
+            if not (depthwise and strides[0] == strides[1] and all(d == 1 for d in dilation)):
+                return _back(_conv_by_slices(x, kernel, strides, dilation, groups), last)
+            kernel = tf.reshape(kernel, (*kernel.shape[:2], groups, -1))
+            return _back(tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), "VALID"), last)
+        rank = len(strides)
+        if rank == 1:
+            x, kernel, strides = x[:, None], kernel[None], (1, *strides)
+        found = (tf.nn.conv3d if rank == 3 else tf.nn.conv2d)(x, kernel, (1, *strides, 1), "VALID")
+        return _back(found[:, 0] if rank == 1 else found, last)
+
+    def conv_transpose(
+        self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
+    ) -> Any:
+        x, rank = _last(x, last), len(strides)
+        kernel = _dilated(kernel, dilation)
+
+        def run(x: Any, kernel: Any) -> Any:
+            steps = strides
+            if rank == 1:
+                x, kernel, steps = x[:, None], kernel[None], (1, *strides)
+            full = [(n - 1) * s + w for n, s, w in zip(x.shape[1:-1], steps, kernel.shape, strict=False)]
+            shape = tf.stack([tf.shape(x)[0], *full, kernel.shape[-2]])
+            transposed = tf.nn.conv3d_transpose if rank == 3 else tf.nn.conv2d_transpose
+            found = transposed(x, kernel, shape, (1, *steps, 1), "VALID")
+            return found[:, 0] if rank == 1 else found
+
+        found = _whole(run, x, kernel)
+        beyond = [max(0, b + n - have) for b, n, have in zip(starts, sizes, found.shape[1:-1], strict=True)]
+        found = _padded(found, tuple((0, after) for after in beyond))
+        return _back(found[(slice(None), *(slice(b, b + n) for b, n in zip(starts, sizes, strict=True)))], last)
+
+    def fourier(self, kind: str, x: Any, **options: Any) -> Any:
+        length = options.get("n")
+        if kind in ("rfft", "irfft"):
+            return getattr(tf.signal, kind)(x, None if length is None else [length])
+        return getattr(tf.signal, f"{kind}d" if kind.endswith("2") else kind)(x)
+
+    def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
+        def run(x: Any) -> Any:
+            return _pooled("max_pool", _padded(x, edges, -math.inf), widths, strides)
+
+        return _back(_whole(run, _last(x, last)), last)
+
+    def sum_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
+        def run(x: Any) -> Any:
+            return _pooled("avg_pool", _padded(x, edges), widths, strides) * math.prod(widths)
+
+        return _back(_whole(run, _last(x, last)), last)
+
+
+def _pooled(kind: str, x: Any, widths: Numbers, strides: Numbers) -> Any:
+    rank = len(widths)
+    if rank == 1:
+        x, widths, strides = x[:, None], (1, *widths), (1, *strides)
+    run = getattr(tf.nn, f"{kind}{3 if rank == 3 else 2}d")
+    narrow = rank == 3 and x.dtype in (tf.float16, tf.bfloat16)  # there is no 16-bit form on the CPU
+    found = tf.cast(run(tf.cast(x, tf.float32) if narrow else x, widths, strides, "VALID"), x.dtype)
+    return found[:, 0] if rank == 1 else found
