@@ -8,6 +8,7 @@ import numpy as np
 
 from tahr.random import host_generator, host_seed
 from tahr.trainer.sources.py_dataset import PyDataset
+from tahr.trainer.sources.workers import noting
 from tahr.utils.images import array_to_img, img_to_array, load_img
 
 __all__ = ["DataFrameIterator", "DirectoryIterator", "Iterator", "NumpyArrayIterator"]
@@ -104,8 +105,9 @@ class _Transformed(Iterator):
 
     def _made(self, epoch: int, row: int, image: np.ndarray) -> np.ndarray:
         draw = self.draws(epoch, row)
-        parameters = self.generator.get_random_transform(image.shape, draw)
-        return self.generator.standardize(self.generator.apply_transform(image, parameters))
+        with noting(f"the image of row {row}"):
+            parameters = self.generator.get_random_transform(image.shape, draw)
+            return self.generator.standardize(self.generator.apply_transform(image, parameters))
 
     def _keep(self, epoch: int, rows: np.ndarray, images: np.ndarray) -> None:
         if not self.save_to_dir:

@@ -24,6 +24,7 @@ from tahr.layers.signature import (
 )
 from tahr.layers.structure import search, search_once, unique
 from tahr.masks import get_mask, masks_of, set_mask
+from tahr.ops.work import counting
 from tahr.recording import Recorded, parameters_of
 from tahr.rematerialization import current_remat_scope
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
@@ -125,7 +126,8 @@ class Layer(Recorded, Operation):
         try:
             with naming.name_scope(self.name, owner=self), AutocastScope(self._variables_read_as):
                 if symbolic:
-                    outputs = record(self, args, said, self.compute_output_spec(*args, **kwargs))
+                    infer = self.compute_output_spec if counting() is None else self._count
+                    outputs = record(self, args, said, infer(*args, **kwargs))
                 else:
                     if _context.depth == 1 and stateless_scope() is None:
                         self._clear_losses()
@@ -682,6 +684,20 @@ class Layer(Recorded, Operation):
                     return abstract_call(self.call, args, kwargs)
                 except Exception:
                     raise error from None
+
+    def _count(self, *args: Any, **kwargs: Any) -> Any:
+        """Return symbols for the outputs by running `call` itself, so that all it computes is counted."""
+        counter: Any = counting()
+
+        def run() -> Any:
+            with SymbolicScope(), StatelessScope():
+                try:
+                    return self.call(*forget(args), **forget(kwargs))
+                except Exception:  # code that needs values
+                    counter.lose()
+                    return self.compute_output_spec(*args, **kwargs)
+
+        return counter.run(self, run)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments as plain data, ready for JSON."""

@@ -3,10 +3,12 @@
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from operator import itemgetter
 from typing import Any
 
-__all__ = ["known_structure", "note_swap", "search", "search_once", "swaps", "unique"]
+__all__ = ["Snapshot", "known_structure", "note_swap", "search", "search_once", "swaps", "unique"]
 
 
 class _Scope(threading.local):
@@ -46,6 +48,80 @@ class known_structure:
 
     def __exit__(self, *error: Any) -> None:
         _scope.known = self._outer
+
+
+class Snapshot:
+    """What objects hold and which of their variables are trained, to tell soon whether that is still so.
+
+    Args:
+        roots: layers, metrics, optimizers.
+        kinds: classes of the parts that matter.
+
+    >>> from tahr.layers.structure import Snapshot
+    >>> layer = layers.Layer()
+    >>> before = Snapshot([layer], (layers.Layer,))
+    >>> layer.inner = layers.Dense(2)
+    >>> before.holds()
+    False
+    """
+
+    def __init__(self, roots: Iterable[Any], kinds: tuple[type, ...]):
+        self.kinds = kinds
+        self._attributes: list[tuple[weakref.ref[Any], int, Any, tuple[int, ...]]] = []
+        self._containers: list[tuple[Any, tuple[int, ...]]] = []
+        self._variables: list[Any] = []
+        self._seen: set[int] = set()
+        stack = list(roots)
+        while stack:
+            part = stack.pop()
+            if id(part) not in self._seen:
+                self._seen.add(id(part))
+                stack += self._note(part)
+        self._trained = [v.trainable for v in self._variables]
+
+    def _note(self, part: Any) -> list[Any]:
+        """Note what a part holds, and return the parts in it."""
+        if hasattr(part, "learnable"):
+            self._variables.append(part)
+            return []
+        held = vars(part)
+        left_out = getattr(part, "_untracked", frozenset()) | {"_nodes"}
+        names = [name for name, value in held.items() if name not in left_out and type(value) not in _PLAIN]
+        if names:
+            values = itemgetter(*names, names[0])  # of two names at least it gives a tuple
+            self._attributes.append((weakref.ref(part), len(held), values, tuple(map(id, values(held)))))
+        found: list[Any] = []
+        for name in names:
+            self._look(held[name], found)
+        return found
+
+    def _look(self, value: Any, found: list[Any]) -> None:
+        if isinstance(value, self.kinds):
+            found.append(value)
+        elif isinstance(value, (list, tuple, set, frozenset, dict)):
+            items = value.values() if isinstance(value, dict) else value
+            self._containers.append((value, tuple(map(id, items))))
+            for item in items:
+                self._look(item, found)
+
+    def holds(self) -> bool:
+        """Return whether nothing has changed; numbers and text as attributes do not matter."""
+        for ref, size, values, ids in self._attributes:
+            part = ref()
+            if part is None or len(held := vars(part)) != size:
+                return False
+            try:
+                if tuple(map(id, values(held))) != ids:
+                    return False
+            except KeyError:
+                return False
+        for container, ids in self._containers:
+            if tuple(map(id, container.values() if type(container) is dict else container)) != ids:
+                return False
+        return [v.trainable for v in self._variables] == self._trained
+
+
+_PLAIN = (int, float, str)  # but not None, True and False, which stand for what is absent, and for `trainable`
 
 
 def search_once(method: Callable[[Any], list[Any]]) -> Callable[[Any], list[Any]]:

@@ -121,6 +121,7 @@ class Model(Layer):
         expand_nested: bool = False,
         show_trainable: bool = False,
         layer_range: Any = None,
+        show_flops: bool = False,
     ) -> None:
         """Print the layers with their output shapes and numbers of parameters.
 
@@ -131,10 +132,26 @@ class Model(Layer):
             expand_nested: whether the layers of inner models are shown.
             show_trainable: whether a column says which layers are trainable.
             layer_range: names (or regular expressions) of the first and last layers to show.
+            show_flops: whether a column and a closing line say how much work a forward pass on one row is.
         """
         from tahr.models.summary import print_summary
 
-        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range, show_flops)
+
+    def summary_data(self, expand_nested: bool = False) -> Any:
+        """Return what `summary` shows as data, with bytes and FLOPs: `rows`, `totals`, `to_pandas()`.
+
+        Args:
+            expand_nested: whether the layers of inner models have rows, too.
+
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3, name="conv")])
+        >>> model.summary_data().to_pandas()[["name", "params", "flops"]]
+           name  params  flops
+        0  conv     112   7776
+        """
+        from tahr.models.summary import summarize
+
+        return summarize(self, expand_nested)
 
     # ---- training (see `tahr/trainer`) --------------------------------------------------------------------------
 

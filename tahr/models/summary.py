@@ -1,30 +1,85 @@
-"""`print_summary`: the layers of a model with shapes and sizes, a table in a terminal and plain text elsewhere."""
+"""`summary` and `summary_data`: the layers of a model with shapes, sizes and work, as text and as data."""
 
+import importlib
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tahr import tree
 from tahr.layers.layer import Layer
 from tahr.models.functional import Functional
 from tahr.models.graph_config import graph_names
-from tahr.models.model import Model
+from tahr.models.model import Model, _symbols_of
+from tahr.ops.work import Work
+from tahr.symbolic import KerasTensor
 
-__all__ = ["print_summary"]
+__all__ = ["Summary", "print_summary", "summarize"]
 
 WIDTH, WIDTH_CONNECTED = 80, 100
-POSITIONS = {2: (0.6, 0.8, 1.0), 3: (0.45, 0.8, 1.0), 4: (0.33, 0.57, 0.73, 1.0), 5: (0.3, 0.52, 0.66, 0.9, 1.0)}
+POSITIONS = {
+    3: (0.45, 0.8, 1.0),
+    4: (0.33, 0.57, 0.73, 1.0),
+    5: (0.3, 0.52, 0.66, 0.9, 1.0),
+    6: (0.26, 0.46, 0.58, 0.7, 0.9, 1.0),
+}
 TRAINABLE = {4: (0.45, 0.75, 0.9, 1.0)}
 
 
 @dataclass
-class _Row:
-    cells: list[str]
+class Summary:
+    """The layers of a model as data.
+
+    Attributes:
+        name: of the model.
+        rows: a dict for each layer, in the order of `summary`: `name`, `class`, `depth` (0 for layers of the model
+            itself), `output_shape` (None if unknown, a list for several outputs), `params` and `bytes` of its weights
+            (None before they exist), `flops`, `connected_to` (in graphs), `trainable`.
+        totals: `params`, `bytes`, `trainable_params`, `non_trainable_params`, `optimizer_params`, and `flops`.
+
+    FLOPs are the multiplications and additions of matrix products, convolutions and attention in one forward pass on
+    one row of inputs, two for each product that is added up; None if a size is unknown, or code cannot be followed.
+    """
+
     name: str
-    depth: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    totals: dict[str, Any] = field(default_factory=dict)
+
+    def to_pandas(self) -> Any:
+        """Return `rows` as a pandas frame."""
+        return importlib.import_module("pandas").DataFrame(self.rows)
+
+
+def summarize(model: Any, expand_nested: bool = False, flops: bool = True) -> Summary:
+    """Return the layers of a model with their shapes, sizes and work, and the totals, see `Summary`.
+
+    Args:
+        model: the model.
+        expand_nested: whether the layers of inner models have rows, too.
+        flops: whether the work is counted, by a run on symbols.
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="last")])
+    >>> found = model.summary_data()
+    >>> found.rows[0]["params"], found.rows[0]["flops"], found.totals["bytes"]
+    (10, 16, 40)
+    """
+    work = _count_work(model) if flops else None
+    trainable, frozen = _size(model.trainable_weights), _size(model.non_trainable_weights)
+    state = _size(getattr(getattr(model, "optimizer", None), "variables", []))
+    totals = {
+        "params": trainable[0] + frozen[0] + state[0],
+        "bytes": trainable[1] + frozen[1] + state[1],
+        "trainable_params": trainable[0],
+        "trainable_bytes": trainable[1],
+        "non_trainable_params": frozen[0],
+        "non_trainable_bytes": frozen[1],
+        "optimizer_params": state[0],
+        "optimizer_bytes": state[1],
+        "flops": None if work is None else work(model),
+    }
+    return Summary(model.name, list(_rows(model, expand_nested, work, 0)), totals)
 
 
 def print_summary(
@@ -35,6 +90,7 @@ def print_summary(
     expand_nested: bool = False,
     show_trainable: bool = False,
     layer_range: Any = None,
+    show_flops: bool = False,
 ) -> None:
     """Print the layers of a model with their output shapes and numbers of parameters, and the totals.
 
@@ -46,6 +102,7 @@ def print_summary(
         expand_nested: whether the layers of inner models are shown.
         show_trainable: whether a column says which layers are trainable.
         layer_range: names (or regular expressions) of the first and last layers to show.
+        show_flops: whether a column and a closing line say how much work a forward pass on one row is, see `Summary`.
 
     Raises:
         ValueError: if `layer_range` or `positions` do not fit the model.
@@ -62,11 +119,13 @@ def print_summary(
     Non-trainable params: 0 (0.00 B)
     """
     connected = isinstance(model, Functional) and not _is_chain(model)
-    titles = ["Layer (type)", "Output Shape", "Param #"]
-    titles += ["Connected to"] * connected + ["Trainable"] * show_trainable
-    rows = list(_rows(model, connected, show_trainable, expand_nested, 0))
-    if layer_range is not None:
-        rows = _in_range(rows, layer_range)
+    titles = {"label": "Layer (type)", "output_shape": "Output Shape", "params": "Param #"}
+    titles |= {"flops": "FLOPs"} if show_flops else {}
+    titles |= {"connected_to": "Connected to"} if connected else {}
+    titles |= {"trainable": "Trainable"} if show_trainable else {}
+    found = summarize(model, expand_nested, flops=show_flops)
+    rows = found.rows if layer_range is None else _in_range(found.rows, layer_range)
+    lines = [_cells(row, titles) for row in rows]
     terminal = print_fn is None and sys.stdout.isatty()
     width = line_length or (WIDTH_CONNECTED if connected else WIDTH)
     if terminal and line_length is None:
@@ -75,28 +134,84 @@ def print_summary(
         width = min(width, shutil.get_terminal_size().columns)
     usual = TRAINABLE.get(len(titles)) if show_trainable and not connected else None
     widths = _widths(positions or usual or POSITIONS[len(titles)], width, len(titles))
+    closing = _totals(found.totals, show_flops)
     if terminal:
-        _print_table(model.name, titles, rows, widths, _totals(model))
+        _print_table(model.name, list(titles.values()), lines, widths, closing)
         return
-    text = "\n".join(_plain(model.name, titles, rows, widths, _totals(model)))
+    text = "\n".join(_plain(model.name, list(titles.values()), lines, widths, closing))
     print(text) if print_fn is None else print_fn(text)
 
 
 # ---- content --------------------------------------------------------------------------------------------------------
 
 
-def _rows(model: Any, connected: bool, show_trainable: bool, expand: bool, depth: int) -> Iterator[_Row]:
-    sources = _connections(model) if connected and isinstance(model, Functional) else {}
+def _rows(model: Any, expand: bool, work: Any, depth: int) -> Iterator[dict[str, Any]]:
+    sources = _connections(model) if isinstance(model, Functional) else {}
     for part in model.operations if isinstance(model, Functional) else model.layers:
-        label = f"{part.name} ({type(part).__name__ if isinstance(part, Layer) else class_of(part)})"
-        cells = ["   " * depth + "└ " * bool(depth) + label, _output_shape(part), _count(part)]
-        if connected:
-            cells.append(sources.get(id(part), "-") or "-")
-        if show_trainable:
-            cells.append("-" if not getattr(part, "weights", None) else "Y" if part.trainable else "N")
-        yield _Row(cells, part.name, depth)
+        built = not isinstance(part, Layer) or part.built
+        count, size = _size(getattr(part, "weights", []))
+        yield {
+            "name": part.name,
+            "class": type(part).__name__ if isinstance(part, Layer) else class_of(part),
+            "depth": depth,
+            "output_shape": _output_shape(part),
+            "params": count if built else None,
+            "bytes": size if built else None,
+            "flops": None if work is None else work(part),
+            "connected_to": sources.get(id(part), []),
+            "trainable": part.trainable if getattr(part, "weights", None) else None,
+        }
         if expand and isinstance(part, Model) and part.layers:
-            yield from _rows(part, connected, show_trainable, expand, depth + 1)
+            yield from _rows(part, expand, work, depth + 1)
+
+
+def _cells(row: dict[str, Any], titles: dict[str, str]) -> list[str]:
+    """Return what a row shows in the columns."""
+    shape, depth = row["output_shape"], row["depth"]
+    shown = {
+        "label": f"{'   ' * depth}{'└ ' * bool(depth)}{row['name']} ({row['class']})",
+        "output_shape": "?" if shape is None else ", ".join(map(str, shape)) if isinstance(shape, list) else str(shape),
+        "params": "0 (unbuilt)" if row["params"] is None else f"{row['params']:,}",
+        "flops": "?" if row["flops"] is None else f"{row['flops']:,}",
+        "connected_to": ", ".join(row["connected_to"]) or "-",
+        "trainable": "-" if row["trainable"] is None else "Y" if row["trainable"] else "N",
+    }
+    return [shown[key] for key in titles]
+
+
+def _count_work(model: Any) -> Callable[[Any], int | None]:
+    """Return a function that gives the FLOPs of a part of the model for one row of inputs."""
+    args, kwargs = _row_symbols(model)
+    work = Work()
+    try:
+        with work.counted():
+            model(*args, training=False, **kwargs)
+    except Exception:  # its code does not run on symbols, or it was never called
+        return lambda part: None
+    rows = max(x.shape[0] if x.shape else 1 for x in tree.flatten([args, kwargs]))  # a batch size that is fixed
+
+    def flops(part: Any) -> int | None:
+        found = work.of.get(id(part), 0)
+        return None if found is None else found // rows
+
+    return flops
+
+
+def _row_symbols(model: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments of a call on symbols for one row of inputs; none if nobody knows their shapes yet."""
+    shapes = model.get_build_config() or {}
+    if model._function is not None:
+        found: Any = ((model._function._inputs_struct,), {})
+    elif "shapes_dict" in shapes:
+        found = ((), {k.removesuffix("_shape"): _symbols_of(v) for k, v in shapes["shapes_dict"].items()})
+    else:
+        found = ((_symbols_of(shapes["input_shape"]),) if shapes.get("input_shape") is not None else (), {})
+
+    def one_row(x: KerasTensor) -> KerasTensor:
+        shape = x.shape if not x.shape or x.shape[0] is not None else (1, *x.shape[1:])
+        return KerasTensor(shape, x.dtype, record_history=False)
+
+    return tree.map_structure(one_row, found)
 
 
 def class_of(operation: Any) -> str:
@@ -104,14 +219,13 @@ def class_of(operation: Any) -> str:
     return type(operation).__name__ if op is None else "".join(p[:1].upper() + p[1:] for p in op.name.split("_"))
 
 
-def _output_shape(part: Any) -> str:
+def _output_shape(part: Any) -> Any:
+    """Return the shape of the output, a list of them for several outputs, None if unknown."""
     try:
         shapes = [x.shape for x in tree.flatten(part.output)]
     except (AttributeError, NotImplementedError):
         shapes = _eager_shapes(part)
-    if not shapes:
-        return "?"
-    return str(shapes[0]) if len(shapes) == 1 else ", ".join(map(str, shapes))
+    return shapes[0] if len(shapes) == 1 else shapes or None
 
 
 def _eager_shapes(layer: Any) -> list[Any]:
@@ -126,13 +240,7 @@ def _eager_shapes(layer: Any) -> list[Any]:
     return [found] if tree.is_shape(found) else tree.flatten(tree.map_shape_structure(lambda s: [tuple(s)], found))
 
 
-def _count(part: Any) -> str:
-    if not isinstance(part, Layer):
-        return "0"
-    return f"{part.count_params():,}" if part.built else "0 (unbuilt)"
-
-
-def _connections(model: Functional) -> dict[int, str]:
+def _connections(model: Functional) -> dict[int, list[str]]:
     names = graph_names(model.operations)
     calls: dict[int, int] = {}
     counts: dict[int, int] = {}
@@ -147,7 +255,7 @@ def _connections(model: Functional) -> dict[int, str]:
                 source, output = x.history
                 where = f"{names[id(source.operation)]}[{calls[id(source)]}][{output}]"
                 found.setdefault(id(node.operation), []).append(where)
-    return {key: ", ".join(sources) for key, sources in found.items()}
+    return found
 
 
 def _is_chain(model: Functional) -> bool:
@@ -163,36 +271,36 @@ def _is_chain(model: Functional) -> bool:
     return True
 
 
-def _in_range(rows: list[_Row], layer_range: Any) -> list[_Row]:
+def _in_range(rows: list[dict[str, Any]], layer_range: Any) -> list[dict[str, Any]]:
     if not isinstance(layer_range, (list, tuple)) or len(layer_range) != 2:
         raise ValueError(f"summary: expected layer_range to be two names, first and last; received {layer_range!r}.")
     found = []
     for name in layer_range:
-        places = [i for i, row in enumerate(rows) if row.depth == 0 and (row.name == name or re.match(name, row.name))]
+        outer = [(i, row["name"]) for i, row in enumerate(rows) if row["depth"] == 0]
+        places = [i for i, known in outer if known == name or re.match(name, known)]
         if not places:
-            known = [row.name for row in rows if row.depth == 0]
+            known = [known for _, known in outer]
             raise ValueError(f"summary: layer_range names {name!r}, but the layers are {known}.")
         found.append(places)
     first, last = min(found[0] + found[1]), max(found[0] + found[1])
-    while last + 1 < len(rows) and rows[last + 1].depth:
+    while last + 1 < len(rows) and rows[last + 1]["depth"]:
         last += 1
     return rows[first : last + 1]
 
 
-def _totals(model: Any) -> list[str]:
-    trainable, frozen = _size(model.trainable_weights), _size(model.non_trainable_weights)
-    optimizer = getattr(model, "optimizer", None)
-    state = _size(getattr(optimizer, "variables", [])) if optimizer is not None else (0, 0.0)
-    total = tuple(sum(parts) for parts in zip(trainable, frozen, state, strict=True))
-    lines = [("Total", total), ("Trainable", trainable), ("Non-trainable", frozen)]
-    if state[0]:
-        lines.append(("Optimizer", state))
-    return [f"{title} params: {count:,} ({_readable(size)})" for title, (count, size) in lines]
+def _totals(totals: dict[str, Any], show_flops: bool) -> list[str]:
+    kinds = [("Total", ""), ("Trainable", "trainable_"), ("Non-trainable", "non_trainable_")]
+    kinds += [("Optimizer", "optimizer_")] if totals["optimizer_params"] else []
+    lines = [
+        f"{title} params: {totals[f'{kind}params']:,} ({_readable(totals[f'{kind}bytes'])})" for title, kind in kinds
+    ]
+    if show_flops:
+        lines.append(f"FLOPs a row: {'?' if totals['flops'] is None else format(totals['flops'], ',')}")
+    return lines
 
 
-def _size(variables: Any) -> tuple[int, float]:
-    count = sum(v.size for v in variables)
-    return count, sum(v.size * _bytes(v.dtype) for v in variables)
+def _size(variables: Any) -> tuple[int, int]:
+    return sum(v.size for v in variables), int(sum(v.size * _bytes(v.dtype) for v in variables))
 
 
 def _bytes(dtype: str) -> float:
@@ -226,13 +334,13 @@ def _widths(positions: Any, width: int, columns: int) -> list[int]:
     return found
 
 
-def _plain(name: str, titles: list[str], rows: list[_Row], widths: list[int], totals: list[str]) -> Iterator[str]:
+def _plain(name: str, titles: list[str], rows: list[list[str]], widths: list[int], totals: list[str]) -> Iterator[str]:
     rule = "─" * sum(widths)
     yield f'Model: "{name}"'
     yield _line(titles, widths)
     yield rule
     for row in rows:
-        cells = [_wrapped(cell, width - 1) for cell, width in zip(row.cells, widths, strict=True)]
+        cells = [_wrapped(cell, width - 1) for cell, width in zip(row, widths, strict=True)]
         for i in range(max(map(len, cells))):
             yield _line([cell[i] if i < len(cell) else "" for cell in cells], widths)
     yield rule
@@ -248,7 +356,7 @@ def _wrapped(cell: str, width: int) -> list[str]:
     return textwrap.wrap(cell, width, drop_whitespace=False, subsequent_indent=" " * len(indent)) or [""]
 
 
-def _print_table(name: str, titles: list[str], rows: list[_Row], widths: list[int], totals: list[str]) -> None:
+def _print_table(name: str, titles: list[str], rows: list[list[str]], widths: list[int], totals: list[str]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -256,10 +364,13 @@ def _print_table(name: str, titles: list[str], rows: list[_Row], widths: list[in
     table = Table(width=sum(widths), show_lines=True)
     for title, width in zip(titles, widths, strict=True):
         table.add_column(
-            title, max_width=max(1, width - 3), overflow="fold", justify="right" if title == "Param #" else "left"
+            title,
+            max_width=max(1, width - 3),
+            overflow="fold",
+            justify="right" if title in ("Param #", "FLOPs") else "left",
         )
     for row in rows:
-        table.add_row(*map(escape, row.cells))
+        table.add_row(*map(escape, row))
     console = Console()
     console.print(f'[bold]Model: "{escape(name)}"[/bold]')
     console.print(table)

@@ -315,7 +315,7 @@ def _on_batch(model: Any, kind: str, x: Any, y: Any, sample_weight: Any, return_
     made = make_source(x, y, sample_weight)
     if not isinstance(made, ArraySource):
         raise TypeError(f"{kind}_on_batch: expected arrays; received a {type(x).__name__}.")
-    session = prepare(model, made, made.data, training=kind == "train")
+    session = _session_for(model, kind, made)
     session.settle()
     session.reset_metrics()
     engine = session.engine
@@ -325,3 +325,16 @@ def _on_batch(model: Any, kind: str, x: Any, y: Any, sample_weight: Any, return_
         return logs
     values = list(logs.values())
     return values[0] if len(values) == 1 else values
+
+
+def _session_for(model: Any, kind: str, batch: Any) -> Session:
+    """Return the session, prepared for a batch; for one like those before, only its values are looked at."""
+    session: Any = model._session
+    form = kind, *((path, a is not None and (a.dtype, a.shape[1:])) for path, a in tree.flatten_with_path(batch.data))
+    check = None if session is None else session.checks.get(form)
+    if check is not None and session.is_current(model):
+        check(batch.host_arrays())
+        return session
+    session = prepare(model, batch, batch.data, training=kind == "train")
+    session.checks[form] = batch.guard
+    return session

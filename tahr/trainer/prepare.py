@@ -7,6 +7,7 @@ import numpy as np
 
 from tahr import dtypes, tree
 from tahr.symbolic import KerasTensor
+from tahr.trainer.guards import check_data, watched_ids
 from tahr.trainer.session import Session, session_of
 from tahr.trainer.sources import Source
 from tahr.trainer.stateless import run_step, takes_state
@@ -32,19 +33,18 @@ def require_compiled(model: Any, method: str) -> None:
 def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Session:
     """Make everything that a step needs, check the data, and return the session."""
     from tahr.models.model import Model
-    from tahr.trainer.guards import check_data
 
     cls = type(model)
     step = cls.train_step is Model.train_step if training else cls.test_step is Model.test_step
     x, y, sample_weight = unpack(batch)
     if step:
-        outputs = build(model, x)
+        outputs, ids = build(model, x)
         compiled = model._compiled
         usual = cls.compute_loss is Model.compute_loss
         # a loss of the model's own may have no use for what was compiled, but for the metrics
         with contextlib.nullcontext() if usual else contextlib.suppress(ValueError):
             compiled.build(_symbols(y), outputs, getattr(model, "output_names", None))
-        check_data(model, source, (x, y, sample_weight), outputs if usual else None, training)
+        check_data(model, source, (x, y, sample_weight), outputs if usual else None, training, ids)
         if training:
             if model.optimizer is None:
                 raise ValueError(
@@ -56,7 +56,7 @@ def prepare(model: Any, source: Source | None, batch: Any, training: bool) -> Se
         if not model.built or model._session is None:
             if cls.call is not Model.call:
                 with contextlib.suppress(Exception):  # a step may use the model in its own way; it will say what fails
-                    outputs = build(model, x)
+                    outputs, _ = build(model, x)
                     if takes_state(model, "train" if training else "test"):  # whose state is counted before it runs
                         model._compiled.build(_symbols(y), outputs, getattr(model, "output_names", None))
                         if training and model.optimizer is not None:
@@ -74,12 +74,17 @@ def _build_optimizer(model: Any) -> None:
         optimizer.rebuild(trained)
 
 
-def build(model: Any, x: Any) -> Any:
-    """Make the weights from the shape of a batch, and return symbols for the outputs (arrays where it must run)."""
+def build(model: Any, x: Any) -> tuple[Any, Any]:
+    """Make the weights from the shape of a batch.
+
+    Returns:
+        Symbols for the outputs (arrays where it must run), and what layers say about ids, see `watched_ids`.
+    """
     symbols = _with_fixed_batch(model, _symbols(x))
-    first = not model.built
+    first, ids = not model.built, []
     try:
-        outputs = model(symbols)
+        with watched_ids(symbols) as ids:
+            outputs = model(symbols)
     except Exception as error:  # code that needs values: run it on the batch, without keeping what it changes
         if not first and model._function is not None:
             raise
@@ -89,7 +94,7 @@ def build(model: Any, x: Any) -> Any:
         except Exception as second:
             raise second from error
     model.built = True
-    return outputs
+    return outputs, ids
 
 
 def _with_fixed_batch(model: Any, symbols: Any) -> Any:

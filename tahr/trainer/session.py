@@ -1,5 +1,6 @@
 """`Session`: a model's state as one flat list, and the compiled functions that move it on."""
 
+import sys
 import threading
 import time
 import weakref
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from tahr import backends, tree
-from tahr.layers.structure import known_structure, swaps
+from tahr.layers.layer import Layer
+from tahr.layers.structure import Snapshot, known_structure, swaps
+from tahr.metrics import Metric
 from tahr.optimizers import Optimizer
+from tahr.random import SeedGenerator
 from tahr.trainer.sources import Chunk
 from tahr.trainer.stateless import run_step
 from tahr.trainer.step import quiet
@@ -21,6 +25,7 @@ __all__ = ["Session", "session_of"]
 # Long enough that what a dispatch costs by itself is lost in it, above all fresh memory for what a step keeps for the
 # gradient, which on CPU is a third of the time of a small convolutional network; short enough for a bar that moves.
 DISPATCH_SECONDS = 0.2
+ALONE = 2  # what `sys.getrefcount` says of an object that one attribute holds, and the call itself
 
 
 class _NewVariables(Exception):
@@ -55,6 +60,7 @@ class Session:
         self._structure: dict[Any, Any] = {}
         self._order: dict[str, list[str]] = {}  # of the logs; compiled functions give dicts back in that of the keys
         self.pace = _Pace()
+        self.checks: dict[Any, Callable[[Any], None]] = {}  # of single batches, by their forms
         self.collect(model)
 
     def collect(self, model: Any) -> None:
@@ -66,6 +72,8 @@ class Session:
             "optimizer": [v for o in optimizers for v in o.variables],
         }
         self.signature, self.swaps = signature_of(model), swaps()
+        self._note_parts(model)
+        self.checks.clear()
         known: dict[int, Variable] = {}
         groups: dict[str, list[Variable]] = {}
         for name, variables in parts.items():
@@ -94,7 +102,24 @@ class Session:
     def settle(self) -> None:
         """Give every variable a buffer that nobody else holds, since training donates it."""
         for v in self.of["train"]:
-            v.publish(self.engine.assign(v._value, v._value))
+            if sys.getrefcount(v._value) > ALONE:
+                v.publish(self.engine.assign(v._value, v._value))
+
+    def is_current(self, model: Any) -> bool:
+        """Return whether the model has the state and the trained part that this session knows."""
+        if self.swaps != swaps():
+            return False
+        if self._optimizer == id(model.optimizer) and self._parts.holds():
+            return True
+        if self.signature != signature_of(model):
+            return False
+        self._note_parts(model)
+        return True
+
+    def _note_parts(self, model: Any) -> None:
+        roots = [*model._flatten_layers(), *model.metrics, *_optimizers_of(model)]
+        self._parts = Snapshot(roots, (Layer, Metric, Optimizer, SeedGenerator, Variable))
+        self._optimizer = id(model.optimizer)
 
     # ---- pure functions -----------------------------------------------------------------------------------------
 
@@ -259,7 +284,7 @@ def session_of(model: Any) -> Session:
     session = model._session
     if session is None:
         session = model._session = Session(model)
-    elif session.signature != signature_of(model):
+    elif not session.is_current(model):
         with session.lock:
             session.collect(model)
     return session
@@ -267,13 +292,14 @@ def session_of(model: Any) -> Session:
 
 def signature_of(model: Any) -> Any:
     """Return what compiled functions depend on beside the values: which variables there are, and which are trained."""
-    return (
-        tuple(id(v) for v in model.variables),
-        tuple(id(v) for v in model.trainable_variables),
-        tuple(layer.trainable for layer in model._flatten_layers()),
-        tuple(id(v) for m in model.metrics for v in m.variables),
-        tuple(id(v) for o in _optimizers_of(model) for v in o.variables),
-    )
+    with known_structure({}):
+        return (
+            tuple(id(v) for v in model.variables),
+            tuple(id(v) for v in model.trainable_variables),
+            tuple(layer.trainable for layer in model._flatten_layers()),
+            tuple(id(v) for m in model.metrics for v in m.variables),
+            tuple(id(v) for o in _optimizers_of(model) for v in o.variables),
+        )
 
 
 def _optimizers_of(model: Any) -> list[Any]:

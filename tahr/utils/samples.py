@@ -9,6 +9,7 @@ import numpy as np
 from tahr import tree
 from tahr.random import host_generator, host_seed
 from tahr.trainer.sources.py_dataset import PyDataset
+from tahr.trainer.sources.workers import noting
 
 __all__ = ["ArraySamples", "Batches", "ItemSamples", "Samples"]
 
@@ -131,7 +132,11 @@ class Samples(Batches):
 
     def batch_of(self, indices: np.ndarray) -> Any:
         """Return the batch of samples of given numbers."""
-        return self.collate([self.sample(int(i)) for i in indices])
+        return self.collate([self._sample(int(i)) for i in indices])
+
+    def _sample(self, index: int) -> Any:
+        with noting(f"sample {index}"):
+            return self.sample(index)
 
     def batch(self, batch_size: int, drop_remainder: bool = False) -> "Samples":
         """Return the samples in batches of another size.
@@ -156,7 +161,7 @@ class Samples(Batches):
         numbers = np.arange(index * size, min((index + 1) * size, self.count))
         if self._order is not None:
             numbers = self._order[numbers]
-        return self.sample(int(numbers[0])) if self.batch_size is None else self.batch_of(numbers)
+        return self._sample(int(numbers[0])) if self.batch_size is None else self.batch_of(numbers)
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch - 1

@@ -97,3 +97,108 @@ def test_range_and_widths() -> None:
 def test_refusals(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="summary"):
         text(stack(), **arguments)
+
+
+def image_stack() -> Any:
+    return keras.Sequential(
+        [
+            keras.Input((8, 8, 4)),
+            layers.Conv2D(6, 3, strides=2, groups=2, name="grouped"),  # 3 x 3 places
+            layers.DepthwiseConv2D(2, depth_multiplier=2, name="depthwise"),  # 2 x 2 places, 12 channels
+            layers.SeparableConv2D(5, 1, depth_multiplier=3, name="separable"),  # 36 channels between
+            layers.Conv2DTranspose(7, 3, strides=2, name="transposed"),
+            layers.BatchNormalization(name="elementwise"),
+        ]
+    )
+
+
+def attending() -> Any:
+    x = keras.Input((6, 8))
+    y = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    inner = keras.Sequential([keras.Input((6, 8)), layers.Dense(5, name="dense")], name="inner")
+    shared = layers.Dense(5, name="shared")
+    z = inner(y)
+    z = keras.ops.matmul(z, keras.ops.transpose(shared(shared(z)), (0, 2, 1)))
+    return keras.Model(x, keras.ops.einsum("bij,bjk,k->bi", z, z, np.ones(6, "float32")))
+
+
+class Own(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = layers.Dense(3, name="first"), layers.Dense(2, name="second")
+
+    def call(self, a: Any, b: Any) -> Any:
+        return self.second(self.first(a)) @ keras.ops.transpose(self.first(b)[:, :2])
+
+
+def own() -> Any:
+    model = Own()
+    model(np.ones((1, 4), "float32"), np.ones((1, 4), "float32"))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("build", "by_layer", "others"),
+    [
+        (stack, {"first": 2 * 3 * 4, "norm": 0, "top": 2 * 4 * 2}, 0),
+        (
+            image_stack,
+            {
+                "grouped": 2 * (3 * 3 * 6) * (3 * 3 * 2),
+                "depthwise": 2 * (2 * 2 * 12) * (2 * 2),
+                "separable": 2 * (2 * 2) * (36 * 1 + 36 * 5),
+                "transposed": 2 * (2 * 2 * 5) * (3 * 3 * 7),
+                "elementwise": 0,
+            },
+            0,
+        ),
+        (
+            lambda: keras.Sequential([keras.Input((5, 3)), layers.LSTM(7, name="lstm"), layers.Dense(1, name="top")]),
+            {"lstm": 5 * 2 * (3 * 28 + 7 * 28), "top": 2 * 7},
+            0,
+        ),
+        (
+            lambda: keras.Sequential([keras.Input(batch_shape=(4, 5, 3)), layers.GRU(2, stateful=True, name="gru")]),
+            {"gru": 5 * 2 * (3 * 6 + 2 * 6)},
+            0,
+        ),
+        (
+            attending,
+            {
+                "attention": 4 * (2 * 6 * 8 * 8) + 2 * 2 * (2 * 6 * 6 * 4),
+                "inner": 2 * 6 * 8 * 5,
+                "dense": 2 * 6 * 8 * 5,
+                "shared": 2 * (2 * 6 * 5 * 5),
+                "matmul": 2 * 6 * 5 * 6,
+            },
+            -2 * 6 * 8 * 5 + 2 * 2 * 6 * 6 * 6,  # `dense` is inside `inner`; three arrays in one einsum
+        ),
+        (own, {"first": 2 * (2 * 4 * 3), "second": 2 * 3 * 2}, 2 * 2),
+        (
+            lambda: keras.Sequential([keras.Input((None, 3)), layers.LSTM(7, name="any"), layers.Dense(1, name="top")]),
+            {"any": None, "top": 14},
+            None,
+        ),
+        (lambda: Own(), {"first": None, "second": None}, None),
+    ],
+    ids=["dense", "convolutions", "lstm", "fixed batch", "attention, nested", "own call", "unknown", "not built"],
+)
+def test_work_is_counted(build: Any, by_layer: dict[str, Any], others: int | None) -> None:
+    found = build().summary_data(expand_nested=True)
+    counts = {row["name"].split("_")[0]: row["flops"] for row in found.rows}
+    assert {name: counts[name] for name in by_layer} == by_layer
+    assert found.totals["flops"] == (None if others is None else sum(by_layer.values()) + others)
+
+
+def test_data() -> None:
+    model = MODELS["nested"]()
+    found = model.summary_data(expand_nested=True)
+    frame = found.to_pandas()
+    assert list(frame["name"]) == [row["name"] for row in found.rows]
+    assert {"inner", "encoder"} <= set(frame["name"]) and frame["depth"].max() == 1
+    assert found.rows[0]["output_shape"] == model.inputs[0].shape
+    assert frame["params"][frame["depth"] == 0].sum() == found.totals["params"] == model.count_params()
+    assert found.totals["bytes"] == 4 * found.totals["params"]
+    shown = text(model, show_flops=True)
+    assert "FLOPs" in shown.splitlines()[1] and shown.splitlines()[-1].startswith("FLOPs a row: ")
+    assert "FLOPs" not in text(model)

@@ -1,5 +1,7 @@
 """How a model ends is checked against its losses, and shapes of targets against those of outputs, before training."""
 
+import importlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 import tahr as keras
 from tahr import layers, losses, ops
+from tahr.trainer.sources import rows as rows_module
 
 pytestmark = pytest.mark.trains
 
@@ -137,3 +140,82 @@ def test_an_input_that_leads_nowhere() -> None:
     model.compile("sgd", "mse")
     with pytest.warns(UserWarning, match="'spare'"):
         model.fit([X, X], ROW, verbose=0)
+
+
+# ---- batches that are read later -------------------------------------------------------------------------------------
+
+IDS = np.arange(20, dtype="int32").reshape(10, 2) % 5
+
+
+class Words(keras.Model):
+    """A model that is no graph."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.top = layers.Embedding(5, 2, name="words"), layers.Dense(3, activation="softmax")
+
+    def call(self, x: Any) -> Any:
+        return self.top(ops.mean(self.words(x["ids"]), axis=1) + x["more"])
+
+
+def words_graph() -> Any:
+    x = {"ids": keras.Input((2,), dtype="int32", name="ids"), "more": keras.Input((2,), name="more")}
+    y = ops.mean(layers.Embedding(5, 2, name="words")(x["ids"]), axis=1) + x["more"]
+    return keras.Model(x, layers.Dense(3, activation="softmax")(y))
+
+
+class Later(keras.utils.PyDataset):
+    """Batches of which the one at 3 has a fault."""
+
+    def __init__(self, fault: str, **options: Any):
+        super().__init__(**options)
+        self.fault = fault
+
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> Any:
+        rows = slice(2 * index, 2 * index + 2)
+        ids, more, labels = IDS[rows].copy(), X[rows, :2].copy(), LABELS[rows].copy()
+        if index == 3 and self.fault == "id":
+            ids[1, 0] = 7
+        if index == 3 and self.fault == "nan":
+            more[1, 0] = np.nan
+        if index == 3 and self.fault == "label":
+            labels[1] = 3
+        return {"ids": ids, "more": more}, labels
+
+
+FAULTS = {
+    "id": "words.*expected ids from 0 to 4; received 7",
+    "nan": r"x\['more'\] holds nan at index \(1, 0\)",
+    "label": "class labels from 0 to 2.*row 1 of y holds 3",
+}
+
+
+@pytest.mark.parametrize("build", [words_graph, Words])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("kind", ["dataset", "workers", "generator"])
+def test_later_batches(build: Any, fault: str, kind: str) -> None:
+    data = Later(fault, workers=2 if kind == "workers" else 1)
+    place = "Batch 3, from 0, of the generator" if kind == "generator" else r"Later\[3\]"
+    model = build()
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    source: Any = (data[i] for i in range(5)) if kind == "generator" else data
+    with pytest.raises(ValueError, match=f"{place}: .*{FAULTS[fault]}"):
+        model.fit(source, shuffle=False, verbose=0)
+    assert int(model.optimizer.iterations.numpy()) <= 3  # a step before the fault may still be on its way
+    with pytest.raises(ValueError, match=FAULTS[fault]):
+        model.evaluate(data, verbose=0)
+
+
+def test_later_rows_of_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rows_module, "READ_AT_ONCE", 0)
+    zarr: Any = importlib.import_module("zarr")
+    x = X.copy()
+    x[9, 1] = np.inf
+    stored = zarr.array(x, chunks=(4, 4), store=str(tmp_path / "x.zarr"))
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    with pytest.raises(ValueError, match=r"Batch 2 of epoch 1, from 0: x holds inf at index \(1, 1\)"):
+        model.fit(stored, ROW, batch_size=4, shuffle=False, verbose=0)

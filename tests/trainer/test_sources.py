@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 import tahr as keras
+from tahr.preprocessing.image import ImageDataGenerator
 from tahr.trainer.sources import rows as rows_module
 from tahr.trainer.sources import workers as workers_module
+from tahr.trainer.sources.make import make_source
+from tahr.utils.samples import Samples
 
 ROWS, BATCH = 22, 4
 X = np.random.default_rng(0).normal(size=(ROWS, 6)).astype("float32")
@@ -412,3 +415,34 @@ def test_waiting_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     slow = model.fit(Slow(), epochs=3, verbose=2)
     assert slow.waiting[-1] > 0.5
     assert "fit waited for data in" in capsys.readouterr().err
+
+
+class Numbers(Samples):
+    """Samples of which one cannot be had."""
+
+    def sample(self, index: int) -> Any:
+        return 1 // (7 - index)
+
+
+def transformed() -> Any:
+    def refuse(image: np.ndarray) -> np.ndarray:
+        if image[0, 0, 0] == 7:
+            raise ZeroDivisionError("no such image")
+        return image
+
+    images = np.arange(20.0)[:, None, None, None] + np.zeros((20, 2, 2, 1))
+    return ImageDataGenerator(preprocessing_function=refuse).flow(images, batch_size=4, shuffle=False)
+
+
+@pytest.mark.once
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize(
+    ("made", "sample"), [(lambda: Numbers(20, 4), "sample 7"), (transformed, "the image of row 7")]
+)
+@pytest.mark.parametrize("processes", [False, True])
+def test_errors_name_the_sample(made: Any, sample: str, processes: bool) -> None:
+    data = made()
+    data.workers, data.use_multiprocessing = 2, processes
+    with pytest.raises(ZeroDivisionError) as caught:
+        list(make_source(data).batches())
+    assert caught.value.__notes__ == [f"Raised by {sample}.", f"Raised by {type(data).__name__}[1]."]

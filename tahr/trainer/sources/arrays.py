@@ -65,7 +65,8 @@ def _to_array(data: Any, what: str) -> Any:
     if array.dtype.kind == "O":
         try:
             lists = array.ndim == 1 and len(array) > 0 and isinstance(array[0], (list, tuple, np.ndarray))
-            array = np.stack([np.asarray(row) for row in array]) if lists else array.astype("float32")
+            text = not lists and all(isinstance(value, str) for value in array.flat)
+            array = np.stack([np.asarray(row) for row in array]) if lists else array.astype(str if text else "float32")
         except (TypeError, ValueError):
             raise TypeError(
                 f"{what} holds objects that are no numbers, such as {array.reshape(-1)[:1]!r}. Turn text into numbers "
@@ -154,7 +155,8 @@ class ArraySource(Source):
         for row in range(start * self.batch_size, self.rows, self.batch_size):
             part = slice(row, row + self.batch_size)
             picked = part if order is None else np.sort(order[part])  # sorted: reads of files stay in order
-            yield tree.map_structure(lambda a: None if a is None else a[picked], self.data)  # noqa: B023
+            batch = tree.map_structure(lambda a: None if a is None else a[picked], self.data)  # noqa: B023
+            yield self.guarded(batch, f"Batch {row // self.batch_size} of epoch {epoch + 1}, from 0")
 
     def batches(self) -> Iterator[Any]:
         yield from self._host_batches(-1) if not self.shuffle else ArraySource(self.data, self.batch_size).batches()

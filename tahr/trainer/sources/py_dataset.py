@@ -110,7 +110,8 @@ class DatasetSource(Source):
         except ValueError as error:
             raise ValueError(f"{type(self.dataset).__name__}[{index}]: {error}") from None
         made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
-        return pack(*(self.weigh(made) if self.weigh is not None else made))
+        batch = pack(*(self.weigh(made) if self.weigh is not None else made))
+        return self.guarded(batch, f"{type(self.dataset).__name__}[{index}]")
 
     def _indices(self, epoch: int) -> Iterator[int]:
         if self.length is None:

@@ -68,9 +68,24 @@ class Source:
 
     Attributes:
         steps: batches an epoch, or None if unknown.
+        guard: looks at each batch that is read later, or None.
     """
 
     steps: int | None = None
+    guard: Callable[[Any], None] | None = None
+
+    def guarded(self, batch: Any, place: str) -> Any:
+        """Return a batch that the guard has nothing against.
+
+        Raises:
+            ValueError: if it has, with the `place` of the batch.
+        """
+        if self.guard is not None:
+            try:
+                self.guard(batch)
+            except ValueError as error:
+                raise ValueError(f"{place}: {error}") from None
+        return batch
 
     def feed(self, epoch: int, start: int = 0) -> Feed:
         """Return the chunks of an epoch after its first `start` batches; the order depends on seed and epoch alone."""

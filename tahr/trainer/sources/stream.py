@@ -193,10 +193,11 @@ class IterableSource(Source):
         return self._first
 
     def _start(self) -> Iterator[Any]:
-        for batch in self.given:
+        for number, batch in enumerate(self.given):
             x, y, weight = unpack(batch)
             made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
-            yield pack(*(self.weigh(made) if self.weigh is not None else made))
+            batch = pack(*(self.weigh(made) if self.weigh is not None else made))
+            yield self.guarded(batch, f"Batch {number}, from 0, of the {type(self.given).__name__}")
 
     def batches(self) -> Iterator[Any]:
         iterator = self._iterator if self._iterator is not None else self._start()

@@ -14,7 +14,7 @@ import numpy as np
 
 from tahr import tree
 
-__all__ = ["Workers", "item"]
+__all__ = ["Workers", "item", "noting"]
 
 SHARED_BYTES = 2**16  # smaller arrays go through the pipe
 
@@ -79,10 +79,26 @@ class Workers:
 
 def item(dataset: Any, epoch: int, index: int) -> Any:
     """Return a batch; a data set may make it from the pass at work, too, which workers are never in doubt about."""
-    try:
+    with noting(f"{type(dataset).__name__}[{index}]"):
         return dataset.batch_at(epoch, index) if hasattr(dataset, "batch_at") else dataset[index]
+
+
+@contextlib.contextmanager
+def noting(place: str) -> Iterator[None]:
+    """A scope whose errors say where they were raised.
+
+    >>> from tahr.trainer.sources.workers import noting
+    >>> try:
+    ...     with noting("sample 3"):
+    ...         int("three")
+    ... except ValueError as error:
+    ...     print(error.__notes__)
+    ['Raised by sample 3.']
+    """
+    try:
+        yield
     except Exception as error:
-        error.add_note(f"Raised by {type(dataset).__name__}[{index}].")
+        error.add_note(f"Raised by {place}.")
         raise
 
 
