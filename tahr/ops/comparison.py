@@ -75,10 +75,10 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_na
     >>> ops.isclose([1.0, 2.0], [1.0, 2.1])
     [True, False]
     """
-    from tahr.ops.elementwise import absolute
+    from tahr.ops.elementwise import absolute, multiply
 
     if not dtypes.is_inexact(dtypes.of(x1)):
-        x1, x2 = x1 * 1.0, x2 * 1.0
+        x1, x2 = multiply(x1, 1.0), multiply(x2, 1.0)
     finite = logical_and(isfinite(x1), isfinite(x2))
     near = less_equal(absolute(x1 - x2), atol + rtol * absolute(x2))
     close = where(finite, near, equal(x1, x2))

@@ -9,7 +9,7 @@ from tahr.dtypes import floating, free, moved
 from tahr.ops.comparison import equal, greater_equal, where
 from tahr.ops.core import cast, convert_to_tensor
 from tahr.ops.declare import op
-from tahr.ops.elementwise import floor, log, power
+from tahr.ops.elementwise import divide, floor, log, power, subtract
 from tahr.ops.shaping import expand_dims, moveaxis, reshape
 from tahr.symbolic import KerasTensor
 
@@ -202,8 +202,7 @@ def linspace(
     if not retstep:
         return found
     steps = num - 1 if endpoint else num
-    start, stop = convert_to_tensor(start), convert_to_tensor(stop)
-    return found, (stop - start) / steps if steps else (stop - start) * float("nan")
+    return found, divide(subtract(stop, start), steps or float("nan"))
 
 
 def logspace(

@@ -50,7 +50,8 @@ def _between(ordered: Any, place: Any, method: str) -> Any:
         return upper
     share = (place - low) * 0 + 0.5 if method == "midpoint" else place - low
     # equal neighbours are taken as they are: inf - inf would be NaN
-    mixed = lower + (where(equal(lower, upper), 0, upper) - where(equal(lower, upper), 0, lower)) * share
+    gap = where(equal(lower, upper), 0, upper) - where(equal(lower, upper), 0, lower)
+    mixed = lower + cast(gap, dtypes.of(share)) * share
     return where(equal(low, high), lower, mixed)
 
 

@@ -38,7 +38,7 @@ def pack_int4(arr: Any, axis: int = 0, dtype: str = "int8") -> tuple[Any, tuple[
     x = ops.cast(ops.moveaxis(arr, axis, 0), "int32")
     if size % 2:
         x = ops.pad(x, [(0, 1)] + [(0, 0)] * (len(x.shape) - 1))
-    bytes_of = (x[::2] & 15) | ((x[1::2] & 15) << 4)
+    bytes_of = (x[::2] & 15) | ops.left_shift(x[1::2] & 15, 4)
     if dtype == "int8":
         bytes_of = ops.where(bytes_of > 127, bytes_of - 256, bytes_of)
     packed = ops.moveaxis(ops.cast(bytes_of, dtype), 0, axis)
@@ -71,7 +71,7 @@ class _Unpack(Operation):
 
     def call(self, packed: Any) -> Any:
         x = ops.cast(ops.moveaxis(packed, self.axis, 0), "int32")
-        x = ops.stack([x & 15, (x >> 4) & 15], axis=1)
+        x = ops.stack([x & 15, ops.right_shift(x, 4) & 15], axis=1)
         x = ops.reshape(x, (-1, *x.shape[2:]))[: self.orig_len]
         if self.kind == "int8":
             x = ops.where(x > 7, x - 16, x)

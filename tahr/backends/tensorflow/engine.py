@@ -123,7 +123,9 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         return tf.init_scope()
 
     def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        return tf.function(fn, autograph=False)
+        compiled = tf.function(fn, autograph=False)
+        compiled._omit_frequent_tracing_warning = True  # a new shape is a new function, as everywhere
+        return compiled
 
     def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
         if isinstance(start, int) and isinstance(stop, int):  # run eagerly

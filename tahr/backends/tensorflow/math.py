@@ -164,6 +164,7 @@ def nextafter(x1: Any, x2: Any) -> Any:
 
 @implements
 def ldexp(x1: Any, x2: Any) -> Any:
+    x2 = tf.cast(x2, x1.dtype)
     half = tf.math.floordiv(x2, 2)  # in two steps, so that 2**x2 overflows only where the result does
     two = tf.constant(2, x1.dtype)
     return x1 * tf.pow(two, half) * tf.pow(two, x2 - half)
