@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from tahr import backends
 from tahr.callbacks.callback import Callback, Logs
 from tahr.callbacks.model_checkpoint import listens_if
 
@@ -32,15 +33,15 @@ class TensorBoard(Callback):
         write_images: whether weights are written as images, too, when histograms are.
         write_steps_per_second: whether the number of steps a second is written.
         update_freq: "epoch"; or "batch", or a number of batches, which then go one by one.
-        profile_batch: 0; profiles are not written.
+        profile_batch: number of the batch, counted from 1 over all epochs, that the backend writes a profile of, or
+            those of the first and the last; 0 for none. Batches up to the last one go one by one.
         embeddings_freq: number of epochs between copies of the weights of `Embedding` layers for the projector; 0 for
             none.
         embeddings_metadata: file with a label a row, in `log_dir`, or a dict of such files by name of the layer.
 
     Raises:
         ModuleNotFoundError: if the package tensorboardX is not installed.
-        ValueError: for a wrong `update_freq`.
-        NotImplementedError: for a `profile_batch` other than 0.
+        ValueError: for a wrong `update_freq` or `profile_batch`.
 
     >>> import os, tempfile
     >>> folder = tempfile.TemporaryDirectory()
@@ -66,10 +67,6 @@ class TensorBoard(Callback):
         embeddings_metadata: Any = None,
     ) -> None:
         super().__init__()
-        if profile_batch:
-            raise NotImplementedError(
-                f"TensorBoard: profiles are not written yet; received profile_batch={profile_batch!r}. Pass 0."
-            )
         if update_freq not in ("epoch", "batch") and (not isinstance(update_freq, int) or update_freq < 1):
             raise ValueError(
                 f"TensorBoard: expected update_freq to be 'epoch', 'batch' or a number of batches; received "
@@ -80,6 +77,8 @@ class TensorBoard(Callback):
         self.histogram_freq, self.write_images, self.write_graph = histogram_freq, write_images, write_graph
         self.write_steps_per_second = write_steps_per_second
         self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
+        self.profile_batch = _span(profile_batch)
+        self._profile: Any = None
         self._writers: dict[str, Any] = {}
         self._in_fit = False
         self._step = 0
@@ -89,11 +88,12 @@ class TensorBoard(Callback):
     state_names: ClassVar[tuple[str, ...]] = ("_step",)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**super().__getstate__(), "_writers": {}}
+        return {**super().__getstate__(), "_writers": {}, "_profile": None}
 
     def listens_to_batches(self, kind: str) -> bool:
-        """Return whether it writes after a number of batches."""
-        return listens_if(self, kind, self.update_freq != "epoch", TensorBoard)
+        """Return whether it writes after a number of batches, or a batch to profile is still to come."""
+        needed = self.update_freq != "epoch" or self._step < self.profile_batch[1]
+        return listens_if(self, kind, needed, TensorBoard)
 
     @property
     def summary(self) -> Any:
@@ -113,13 +113,18 @@ class TensorBoard(Callback):
         self._clock = (time.perf_counter(), self._iterations())
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Start the clock."""
+        """Start the clock, and the profile if this is the batch."""
+        if self._profile is None and self.profile_batch[0] <= self._step + 1 <= self.profile_batch[1]:
+            self._profile = backends.current().profiling(self.log_dir)
+            self._profile.__enter__()
         self._batch_clock = time.perf_counter()
         super().on_train_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Write metrics if `update_freq` batches have gone by."""
+        """Write metrics if `update_freq` batches have gone by, and the profile after its last batch."""
         self._step += 1
+        if self._step >= self.profile_batch[1]:
+            self._end_profile()
         if self.update_freq != "epoch":
             values = dict(logs or {}) if self._step % int(self.update_freq) == 0 else {}
             if self.write_steps_per_second:
@@ -148,7 +153,12 @@ class TensorBoard(Callback):
     def on_train_end(self, logs: Logs = None) -> None:
         """Close the files."""
         self._in_fit = False
+        self._end_profile()
         self._close()
+
+    def leave(self) -> None:
+        """End a profile that an error cut off."""
+        self._end_profile()
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Write the metrics of an evaluation over the number of steps of training so far."""
@@ -168,6 +178,11 @@ class TensorBoard(Callback):
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
+
+    def _end_profile(self) -> None:
+        profile, self._profile = self._profile, None
+        if profile is not None:
+            profile.__exit__(None, None, None)
 
     def _iterations(self) -> int:
         return int(getattr(getattr(self.model, "optimizer", None), "iterations", 0))
@@ -221,6 +236,22 @@ class TensorBoard(Callback):
         if entries:
             with open(os.path.join(self.log_dir, "projector_config.pbtxt"), "w", encoding="utf-8") as file:
                 file.writelines(entries)
+
+
+def _span(profile_batch: Any) -> tuple[int, int]:
+    """Return the numbers of the first and the last batch to profile, (0, 0) for none."""
+    given: Any = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
+    found = [given, given] if np.ndim(given) == 0 else list(given)
+    try:
+        first, last = (int(number) for number in found)
+        if 0 < first <= last or first == last == 0:
+            return first, last
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(
+        "TensorBoard: expected profile_batch to be the number of a batch, counted from 1, or those of the first and "
+        f"the last, or 0; received {profile_batch!r}."
+    )
 
 
 def _tensorboardx() -> Any:

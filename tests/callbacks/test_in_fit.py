@@ -3,10 +3,10 @@
 import gc
 import importlib
 import os
-import struct
 import sys
 import weakref
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -352,16 +352,11 @@ def test_callbacks_and_history_do_not_keep_the_model() -> None:
 # ---- TensorBoard -----------------------------------------------------------------------------------------------------
 
 
-def events(folder: Path) -> list[Any]:
-    """Return the events in the file of a folder (TFRecord: length, its checksum, data, their checksum)."""
-    event: Any = importlib.import_module("tensorboardX.proto.event_pb2").Event
-    [path] = folder.iterdir()
-    data, found = path.read_bytes(), []
-    while data:
-        (size,) = struct.unpack("<Q", data[:8])
-        found.append(event.FromString(data[12 : 12 + size]))
-        data = data[16 + size :]
-    return found
+def read(folder: Path) -> Any:
+    """Return what TensorBoard itself finds in a folder."""
+    sys.modules.setdefault("tensorboard.compat.notf", ModuleType("notf"))  # so that it does not load TensorFlow
+    accumulator: Any = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+    return accumulator.EventAccumulator(str(folder), size_guidance={"images": 0, "histograms": 0}).Reload()
 
 
 def test_tensorboard(tmp_path: Path) -> None:
@@ -370,30 +365,49 @@ def test_tensorboard(tmp_path: Path) -> None:
     )
     model = make()
     history = train(board, model, validation_data=(X, Y))
-    scalars: dict[str, list[Any]] = {}
-    others: set[str] = set()
-    for folder in ("train", "validation"):
-        for event in events(tmp_path / folder):
-            for value in event.summary.value:
-                if value.WhichOneof("value") == "simple_value":
-                    scalars.setdefault(f"{folder}/{value.tag}", []).append((event.step, value.simple_value))
-                else:
-                    others.add(f"{value.tag} {event.step}")
+    found = {folder: read(tmp_path / folder) for folder in ("train", "validation")}
     for folder, prefix in (("train", ""), ("validation", "val_")):
         for name in ("loss", "mae"):
-            steps, values = zip(*scalars[f"{folder}/epoch_{name}"], strict=True)
-            assert steps == (0, 1, 2)
-            np.testing.assert_allclose(values, history.history[prefix + name], rtol=1e-5)
-    assert [step for step, _ in scalars["train/batch_loss"]] == [2, 4, 6, 8, 10, 12]
-    assert [step for step, _ in scalars["validation/evaluation_loss_vs_iterations"]] == [4, 8, 12]
-    assert len(scalars["train/epoch_steps_per_second"]) == len(scalars["train/epoch_learning_rate"]) == 3
-    kernel = model.weights[0].path
-    assert {f"{kernel}/histogram 0", f"{kernel}/histogram 2", f"{kernel}/image 0"} <= others
-    assert f"{kernel}/histogram 1" not in others
-    graph: Any = importlib.import_module("tensorboardX.proto.graph_pb2").GraphDef
-    [written] = [graph.FromString(e.graph_def) for e in events(tmp_path / "train") if e.graph_def]
-    assert [node.op for node in written.node] == ["InputLayer", "Dense", "Dense"]
-    assert list(written.node[2].input) == [written.node[1].name]
+            scalars = found[folder].Scalars(f"epoch_{name}")
+            assert [s.step for s in scalars] == [0, 1, 2]
+            np.testing.assert_allclose([s.value for s in scalars], history.history[prefix + name], rtol=1e-5)
+    assert [s.step for s in found["train"].Scalars("batch_loss")] == [2, 4, 6, 8, 10, 12]
+    assert [s.step for s in found["validation"].Scalars("evaluation_loss_vs_iterations")] == [4, 8, 12]
+    for name in ("steps_per_second", "learning_rate"):
+        assert len(found["train"].Scalars(f"epoch_{name}")) == 3
+    kernel = model.weights[0]
+    histograms = found["train"].Histograms(f"{kernel.path}/histogram")
+    assert [h.step for h in histograms] == [0, 2]
+    assert histograms[1].histogram_value.num == kernel.size
+    assert [(i.step, i.width) for i in found["train"].Images(f"{kernel.path}/image")] == [(0, 4), (2, 4)]
+    nodes = found["train"].Graph().node
+    assert [node.op for node in nodes] == ["InputLayer", "Dense", "Dense"]
+    assert list(nodes[2].input) == [nodes[1].name]
+
+
+@pytest.mark.parametrize(("batches", "epochs"), [((2, 6), 3), ("3,3", 1), (12, 3), ((10, 99), 3)])
+def test_tensorboard_profiles(batches: Any, epochs: int, tmp_path: Path) -> None:
+    board = callbacks.TensorBoard(tmp_path, profile_batch=batches)
+    train(board, epochs=epochs)
+    written = [path for path in (tmp_path / "plugins" / "profile").rglob("*.*") if path.is_file()]
+    assert any(path.name.endswith((".xplane.pb", ".pt.trace.json")) and path.stat().st_size > 0 for path in written)
+
+
+def test_tensorboard_profile_is_ended_by_an_error(tmp_path: Path) -> None:
+    def fail(batch: int, logs: Any) -> None:
+        raise KeyError("enough")
+
+    board = callbacks.TensorBoard(tmp_path, profile_batch=(1, 4))
+    with pytest.raises(KeyError):
+        train([board, callbacks.LambdaCallback(on_train_batch_end=fail)])
+    train(callbacks.TensorBoard(tmp_path / "again", profile_batch=1), epochs=1)
+    assert (tmp_path / "plugins").exists() and (tmp_path / "again" / "plugins").exists()
+
+
+@pytest.mark.parametrize("batches", [-1, (3, 2), (1, 2, 3), "first", None, (0, 3)])
+def test_tensorboard_refuses(batches: Any) -> None:
+    with pytest.raises(ValueError, match="profile_batch"):
+        callbacks.TensorBoard(profile_batch=batches)
 
 
 def test_tensorboard_names_the_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:

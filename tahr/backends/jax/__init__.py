@@ -147,6 +147,9 @@ class Jax(Attention, Draws, Windows, Recurrent, Sparse, Backend):
     def devices(self) -> list[str]:
         return [f"{d.platform}:{d.id}" for d in jax.devices()]
 
+    def profiling(self, folder: str) -> contextlib.AbstractContextManager[Any]:
+        return jax.profiler.trace(folder)
+
     def device(self, name: str | None) -> contextlib.AbstractContextManager[Any]:
         if name is None:
             return contextlib.nullcontext()

@@ -1,7 +1,10 @@
 """PyTorch: eager by default; training steps are plain autograd over the same pure functions."""
 
 import contextlib
-from collections.abc import Callable
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -165,6 +168,14 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Backend):
 
     def devices(self) -> list[str]:
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())] + ["cpu"]
+
+    @contextlib.contextmanager
+    def profiling(self, folder: str) -> Iterator[None]:
+        with torch.profiler.profile() as profile:
+            yield
+        run = os.path.join(folder, "plugins", "profile", time.strftime("%Y_%m_%d_%H_%M_%S"))
+        os.makedirs(run, exist_ok=True)
+        profile.export_chrome_trace(os.path.join(run, f"{socket.gethostname()}.pt.trace.json"))
 
     def device(self, name: str | None) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if name is None else torch.device(name.lower().replace("gpu", "cuda"))
