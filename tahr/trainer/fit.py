@@ -17,6 +17,7 @@ from tahr.trainer.sources.make import make_source, split_validation, weigh_class
 from tahr.trainer.sources.source import Timed
 from tahr.trainer.span import Span
 from tahr.trainer.step import unpack
+from tahr.trainer.text_entry import TextEntry
 
 __all__ = ["evaluate", "fit", "test_on_batch", "train_on_batch"]
 
@@ -51,12 +52,15 @@ def fit(
         raise ValueError(f"fit: expected debug to be None or 'nan'; received {debug!r}.")
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
-    seed = host_seed()
-    source = make_source(x, y, sample_weight, batch_size, shuffle, class_weight, span.steps_per_epoch, seed)
-    validation = _validation_source(validation_data, validation_batch_size or batch_size, validation_steps)
-    session = prepare(model, source, source.first_batch(), training=True)
+    seed, entry = host_seed(), TextEntry(model)
+    source = make_source(
+        x, y, sample_weight, batch_size, shuffle, class_weight, span.steps_per_epoch, seed, entry=entry
+    )
+    validation = _validation_source(validation_data, validation_batch_size or batch_size, validation_steps, entry)
+    first = source.first_batch()
+    session = prepare(entry.model, source, first, training=True)
     if validation is not None:
-        prepare(model, validation, validation.first_batch(), training=False)
+        prepare(entry.model, validation, validation.first_batch(), training=False)
     epochs = span.epochs(source.steps)
     listeners = _listeners(_with_backup(callbacks, resume, save_every), model, verbose, epochs, source.steps)
     _check_monitors(model, session, listeners, validation is not None)
@@ -127,13 +131,13 @@ def _require_training(model: Any) -> None:
         engine.refuse("train: it computes no gradients")
 
 
-def _validation_source(data: Any, batch_size: int | None, steps: int | None) -> Source | None:
+def _validation_source(data: Any, batch_size: int | None, steps: int | None, entry: TextEntry) -> Source | None:
     if data is None:
         return None
     if isinstance(data, (tuple, list)):
         x, y, sample_weight = unpack(data)
-        return make_source(x, y, sample_weight, batch_size, steps=steps, what="validation_data")
-    return make_source(data, steps=steps, what="validation_data")
+        return make_source(x, y, sample_weight, batch_size, steps=steps, what="validation_data", entry=entry)
+    return make_source(data, steps=steps, what="validation_data", entry=entry)
 
 
 def _listeners(callbacks: Any, model: Any, verbose: Any, epochs: int, steps: int | None) -> CallbackList:
@@ -265,8 +269,10 @@ def evaluate(
     if kwargs:
         raise TypeError(f"evaluate: unexpected arguments {sorted(kwargs)}.")
     require_compiled(model, "evaluate")
-    source = make_source(x, y, sample_weight, batch_size, steps=steps)
-    session = prepare(model, source, source.first_batch(), training=False)
+    entry = TextEntry(model)
+    source = make_source(x, y, sample_weight, batch_size, steps=steps, entry=entry)
+    first = source.first_batch()
+    session = prepare(entry.model, source, first, training=False)
     session.settle()
     listeners = _evaluation_listeners(callbacks, model, source.steps)
     logs = _run_evaluation(model, session, source, 0, listeners)
@@ -312,10 +318,11 @@ def _on_batch(model: Any, kind: str, x: Any, y: Any, sample_weight: Any, return_
     from tahr.trainer.sources.arrays import ArraySource
     from tahr.trainer.sources.stream import _fetch_only
 
-    made = make_source(x, y, sample_weight)
+    entry = TextEntry(model)
+    made = make_source(x, y, sample_weight, entry=entry)
     if not isinstance(made, ArraySource):
         raise TypeError(f"{kind}_on_batch: expected arrays; received a {type(x).__name__}.")
-    session = _session_for(model, kind, made)
+    session = _session_for(entry.model, kind, made)
     session.settle()
     session.reset_metrics()
     engine = session.engine
@@ -332,7 +339,7 @@ def _session_for(model: Any, kind: str, batch: Any) -> Session:
     session: Any = model._session
     form = kind, *((path, a is not None and (a.dtype, a.shape[1:])) for path, a in tree.flatten_with_path(batch.data))
     check = None if session is None else session.checks.get(form)
-    if check is not None and session.is_current(model):
+    if session is not None and check is not None and session.is_current(model):
         check(batch.host_arrays())
         return session
     session = prepare(model, batch, batch.data, training=kind == "train")

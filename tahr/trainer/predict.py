@@ -28,7 +28,7 @@ def predict(
     short = type(x) is np.ndarray and x.dtype.kind in "fiub" and callbacks is None and steps is None and x.ndim > 0
     if short and 0 < len(x) <= (batch_size or 32) and model._session is not None and model.built:
         return _to_host(model._session, model._session.predict(x))
-    done = list(_predict_batches(model, _texts(x), batch_size, verbose, steps, callbacks))
+    done = list(_predict_batches(model, x, batch_size, verbose, steps, callbacks))
     if len(done) == 1:
         return done[0]
     return tree.map_structure(lambda *parts: np.concatenate(parts), *done)
@@ -36,7 +36,7 @@ def predict(
 
 def predict_iter(model: Any, x: Any, batch_size: int | None, steps: int | None) -> Iterator[Any]:
     """Yield the outputs for one batch after the other, see `Model.predict_iter`."""
-    yield from _predict_batches(model, _texts(x), batch_size, 0, steps, None)
+    yield from _predict_batches(model, x, batch_size, 0, steps, None)
 
 
 def _predict_into(
@@ -49,7 +49,7 @@ def _predict_into(
         raise ValueError(f"predict: expected out to be the path of an .npy file; received {str(path)!r}.")
     rows, first, begin = 0, None, 0
     with replacing(path) as file:
-        for outputs in _predict_batches(model, _texts(x), batch_size, verbose, steps, callbacks):
+        for outputs in _predict_batches(model, x, batch_size, verbose, steps, callbacks):
             if not isinstance(outputs, np.ndarray):
                 raise TypeError(
                     f"predict: out holds one array; {model.name} gives {type(outputs).__name__}. "
@@ -81,22 +81,9 @@ def _write_header(file: IO[bytes], first: np.ndarray, rows: int, length: int | N
     file.write(b"\x93NUMPY\x01\x00" + size.to_bytes(2, "little") + text.ljust(size - 1) + b"\n")
 
 
-def _texts(x: Any) -> Any:
-    """Return inputs with columns of Python strings, as pandas keeps them, as arrays of text."""
-    if isinstance(x, dict):
-        return {name: _texts(value) for name, value in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [_texts(value) for value in x] if any(hasattr(value, "dtype") for value in x) else x
-    if str(getattr(x, "dtype", "")) in ("object", "str", "string"):
-        values = np.asarray(x)
-        if all(isinstance(value, str) for value in values.flat):
-            return values.astype(str)
-    return x
-
-
 def predict_on_batch(model: Any, x: Any) -> Any:
     """Compute the outputs for one batch, see `Model.predict_on_batch`."""
-    data = to_arrays(_texts(x), "x")
+    data = to_arrays(x, "x")
     session = _session(model, data)
     return _to_host(session, session.predict(data))
 

@@ -13,6 +13,7 @@ from tahr.trainer.sources.source import Chunk, Feed, Source
 __all__ = ["ArraySource", "to_arrays"]
 
 SHUFFLED_BYTES = 2**27  # larger data are not copied into each epoch's order, but gathered batch by batch
+NUMBERS = ("y", "sample_weight")  # what may be no text
 RESIDENT_BYTES = 2**30  # larger data stay on the host and are sent batch by batch
 
 
@@ -65,13 +66,17 @@ def _to_array(data: Any, what: str) -> Any:
     if array.dtype.kind == "O":
         try:
             lists = array.ndim == 1 and len(array) > 0 and isinstance(array[0], (list, tuple, np.ndarray))
-            text = not lists and all(isinstance(value, str) for value in array.flat)
+            text = not lists and not what.startswith(NUMBERS) and all(isinstance(value, str) for value in array.flat)
             array = np.stack([np.asarray(row) for row in array]) if lists else array.astype(str if text else "float32")
         except (TypeError, ValueError):
             raise TypeError(
                 f"{what} holds objects that are no numbers, such as {array.reshape(-1)[:1]!r}. Turn text into numbers "
                 "first (StringLookup, TextVectorization), and fill missing values."
             ) from None
+    if array.dtype.kind in "SU" and what.startswith(NUMBERS):
+        raise TypeError(
+            f"{what} holds text, such as {array.reshape(-1)[:1]!r}. Turn it into numbers first (StringLookup)."
+        )
     if array.ndim == 0:
         raise ValueError(f"{what}: expected an array with a batch axis; received the single value {array!r}.")
     return array

@@ -1,6 +1,6 @@
 """From what users pass as data to a `Source`, with the checks that need the whole arguments."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,11 @@ def make_source(
     steps: int | None = None,
     seed: int = 0,
     what: str = "x",
+    entry: Callable[[Any], Any] | None = None,
 ) -> Source:
     """Return a source for arrays (nested, frames, tensors), generators, datasets or a ready source.
+
+    `entry` changes `(x, y, sample_weight)`, the whole data or a batch, before they are used.
 
     Raises:
         ValueError: for a batch size below 1, numbers of rows that differ, targets beside a dataset.
@@ -39,10 +42,10 @@ def make_source(
     if isinstance(x, Source):
         return x
     if _is_stream(x):
-        return _stream(x, y, sample_weight, batch_size, shuffle, class_weight, steps, seed, what)
+        return _stream(x, y, sample_weight, batch_size, shuffle, class_weight, steps, seed, what, entry)
     data = (to_arrays(x, what), to_arrays(y, "y"), to_arrays(sample_weight, "sample_weight"))
-    if class_weight is not None:
-        data = weigh_classes(class_weight)(data)
+    for change in _changes(entry, class_weight):
+        data = change(data)
     data = pack(*data)
     _check_rows(data, what)
     return ArraySource(data, int(batch_size or 32), shuffle, seed, steps)
@@ -57,15 +60,20 @@ def _is_stream(x: Any) -> bool:
     return isinstance(x, Iterable) or hasattr(x, "__getitem__")
 
 
+def _changes(entry: Callable[[Any], Any] | None, class_weight: Any) -> list[Callable[[Any], Any]]:
+    weigh = None if class_weight is None else weigh_classes(class_weight)
+    return [change for change in (entry, weigh) if change is not None]
+
+
 def _stream(x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: bool, class_weight: Any, steps: Any,
-            seed: int, what: str) -> Source:  # fmt: skip
+            seed: int, what: str, entry: Callable[[Any], Any] | None) -> Source:  # fmt: skip
     name = type(x).__name__
     for given, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
             raise ValueError(f"{given}: a {name} yields (x, y, sample_weight) itself; leave {given} out.")
     if batch_size is not None:
         raise ValueError(f"batch_size: a {name} yields whole batches; set the batch size there and leave it out here.")
-    weigh = weigh_classes(class_weight) if class_weight is not None else None
+    changes = _changes(entry, class_weight)
     if (
         hasattr(x, "__getitem__")
         and (hasattr(x, "num_batches") or hasattr(x, "__len__"))
@@ -73,10 +81,10 @@ def _stream(x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: bool, 
     ):
         from tahr.trainer.sources.py_dataset import DatasetSource
 
-        return DatasetSource(x, shuffle, seed, steps, weigh)
+        return DatasetSource(x, shuffle, seed, steps, changes)
     if not isinstance(x, Iterable):
         raise TypeError(f"{what}: expected arrays, a generator or a dataset; received {name}.")
-    return IterableSource(x, steps, weigh)
+    return IterableSource(x, steps, changes)
 
 
 def _check_rows(data: tuple[Any, ...], what: str) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -89,8 +89,15 @@ class PyDataset:
 class DatasetSource(Source):
     """The batches of a `PyDataset` (or anything with `__getitem__` and a length), shuffled if asked."""
 
-    def __init__(self, dataset: Any, shuffle: bool, seed: int, steps: int | None, weigh: Callable[[Any], Any] | None):
-        self.dataset, self.shuffle, self.seed, self.weigh, self.limit = dataset, shuffle, seed, weigh, steps
+    def __init__(
+        self,
+        dataset: Any,
+        shuffle: bool,
+        seed: int,
+        steps: int | None,
+        changes: Sequence[Callable[[Any], Any]] = (),
+    ):
+        self.dataset, self.shuffle, self.seed, self.changes, self.limit = dataset, shuffle, seed, changes, steps
         self.length = dataset.num_batches if hasattr(dataset, "num_batches") else len(dataset)
         if self.length == 0:
             raise ValueError(f"The data ({type(dataset).__name__}) gave no batch at all: its length is 0.")
@@ -110,7 +117,9 @@ class DatasetSource(Source):
         except ValueError as error:
             raise ValueError(f"{type(self.dataset).__name__}[{index}]: {error}") from None
         made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
-        batch = pack(*(self.weigh(made) if self.weigh is not None else made))
+        for change in self.changes:
+            made = change(made)
+        batch = pack(*made)
         return self.guarded(batch, f"{type(self.dataset).__name__}[{index}]")
 
     def _indices(self, epoch: int) -> Iterator[int]:

@@ -4,7 +4,7 @@ import itertools
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -162,14 +162,14 @@ class IterableSource(Source):
     Args:
         batches: gives `x`, `(x, y)` or `(x, y, sample_weight)`, nested arrays.
         steps: batches an epoch; without it, an epoch is the whole iterable.
-        weigh: adds class weights to a batch, or None.
+        changes: functions from a batch `(x, y, sample_weight)` to another, such as one with class weights.
 
     Raises:
         ValueError: if there is no batch at all, or a batch is no such tuple.
     """
 
-    def __init__(self, batches: Iterable[Any], steps: int | None = None, weigh: Callable[[Any], Any] | None = None):
-        self.given, self.steps, self.weigh = batches, steps, weigh
+    def __init__(self, batches: Iterable[Any], steps: int | None = None, changes: Sequence[Callable[[Any], Any]] = ()):
+        self.given, self.steps, self.changes = batches, steps, changes
         self.once = isinstance(batches, Iterator)
         if steps is None and hasattr(batches, "__len__"):
             self.steps = len(batches)  # type: ignore[arg-type]
@@ -196,7 +196,9 @@ class IterableSource(Source):
         for number, batch in enumerate(self.given):
             x, y, weight = unpack(batch)
             made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
-            batch = pack(*(self.weigh(made) if self.weigh is not None else made))
+            for change in self.changes:
+                made = change(made)
+            batch = pack(*made)
             yield self.guarded(batch, f"Batch {number}, from 0, of the {type(self.given).__name__}")
 
     def batches(self) -> Iterator[Any]:
