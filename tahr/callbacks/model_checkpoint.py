@@ -182,7 +182,7 @@ class ModelCheckpoint(PeriodicSaver):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
         self.filepath, self.save_weights_only = os.fspath(filepath), save_weights_only
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
-        if not self.filepath.endswith(endings):
+        if not self.filepath.endswith((*endings, ".h5", ".hdf5")):  # which saving itself says what is to be said of
             raise ValueError(
                 f"{type(self).__name__}: expected a filepath that ends in {' or '.join(endings)} with "
                 f"save_weights_only={save_weights_only}; received {self.filepath!r}."

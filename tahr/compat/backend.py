@@ -143,7 +143,7 @@ def set_value(x: Any, value: Any) -> None:
     if not isinstance(x, Variable):
         raise TypeError(
             f"set_value: expected a variable; received {type(x).__name__}. A learning rate that follows a schedule "
-            "(such as `decay=` makes) cannot be set to a number."
+            "cannot be set to a number."
         )
     x.assign(value)
 

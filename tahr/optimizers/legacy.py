@@ -1,12 +1,19 @@
 """Optimizers by the names and arguments of Keras 2: `lr` and `decay` are understood, and today's classes come out."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["SGD", "Adagrad", "Adam", "Ftrl", "Optimizer", "RMSprop", "modern_arguments"]
+__all__ = ["SGD", "Adagrad", "Adam", "Decayed", "Ftrl", "Optimizer", "RMSprop", "modern_arguments"]
+
+
+class Decayed(NamedTuple):
+    """A learning rate that is divided by `1 + decay * updates`, and whose numerator can be set, as in Keras 1 and 2."""
+
+    rate: Any
+    decay: float
 
 
 def modern_arguments(kwargs: dict[str, Any], learning_rate: float) -> dict[str, Any]:
-    """Return arguments with `lr` as `learning_rate`, `decay` as a schedule, and `epsilon=None` as the default.
+    """Return arguments with `lr` and `decay` as `learning_rate`, and `epsilon=None` as the default.
 
     Args:
         kwargs: arguments as Keras 1 and 2 took them.
@@ -15,13 +22,11 @@ def modern_arguments(kwargs: dict[str, Any], learning_rate: float) -> dict[str, 
     >>> optimizers.legacy.modern_arguments({"lr": 0.5}, 0.1)
     {'learning_rate': 0.5}
     """
-    from tahr.optimizers.schedules import InverseTimeDecay
-
     modern = {k: v for k, v in kwargs.items() if k not in ("lr", "decay") and not (k == "epsilon" and v is None)}
     if "lr" in kwargs:
         modern["learning_rate"] = kwargs["lr"]
-    if kwargs.get("decay"):  # the rate was divided by 1 + decay * step
-        modern["learning_rate"] = InverseTimeDecay(modern.get("learning_rate", learning_rate), 1, kwargs["decay"])
+    if kwargs.get("decay"):
+        modern["learning_rate"] = Decayed(modern.get("learning_rate", learning_rate), kwargs["decay"])
     return modern
 
 

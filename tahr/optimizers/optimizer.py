@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 
 from tahr import backends, naming, ops
 from tahr.optimizers import parameter_groups, transforms
+from tahr.optimizers.legacy import Decayed
+from tahr.optimizers.schedules.decay import InverseTimeDecay
 from tahr.optimizers.schedules.schedule import LearningRateSchedule
 from tahr.recording import Recorded
 from tahr.variables import StatelessScope, Variable, stateless_scope
@@ -107,6 +109,8 @@ class Optimizer(Recorded):
     [0.5, 1.5]
     """
 
+    _rate_decay: float = 0.0  # see `legacy.Decayed`
+
     def __init__(
         self,
         learning_rate: Any,
@@ -140,6 +144,8 @@ class Optimizer(Recorded):
         self._not_decayed: list[Any] = []
         self._iterations = self.add_variable((), dtype="int32", aggregation="only_first_replica", name="iteration")
         self._learning_rate: Any = None
+        if isinstance(learning_rate, Decayed):
+            learning_rate, self._rate_decay = learning_rate
         if isinstance(learning_rate, Mapping) and "class_name" in learning_rate:
             from tahr.optimizers import schedules
 
@@ -385,8 +391,13 @@ class Optimizer(Recorded):
 
     def save_own_variables(self, store: Any) -> None:
         """Write the state into a mapping, under the numbers of the variables."""
-        for i, variable in enumerate(self.variables):
+        for i, variable in enumerate(self._stored_variables()):
             store[str(i)] = variable.numpy()
+
+    def _stored_variables(self) -> list[Variable]:
+        return [
+            v for v in self.variables if not self._rate_decay or v is not self._learning_rate
+        ]  # which the config has
 
     def load_own_variables(self, store: Any) -> None:
         """Read the state from a mapping that `save_own_variables` filled; refuse another number of arrays.
@@ -394,7 +405,7 @@ class Optimizer(Recorded):
         Raises:
             ValueError: if the number or shapes of the arrays differ.
         """
-        own = self.variables
+        own = self._stored_variables()
         if len(store.keys()) != len(own):
             hint = "" if self.built else " The optimizer has not been built with the variables that it trains yet."
             raise ValueError(
@@ -635,7 +646,8 @@ class Optimizer(Recorded):
     def _rate(self, state: dict[int, Any], step: Any) -> Any:
         rate = self._learning_rate
         if isinstance(rate, Variable):
-            return state[id(rate)]
+            found = state[id(rate)]
+            return found / (1.0 + self._rate_decay * ops.cast(step, "float32")) if self._rate_decay else found
         found = rate(step) if isinstance(rate, LearningRateSchedule) else rate()
         return ops.convert_to_tensor(found, dtype="float32")
 
@@ -717,9 +729,10 @@ class Optimizer(Recorded):
         rate = self._learning_rate
         config = super().get_config()
         if "learning_rate" in config:
-            config["learning_rate"] = (
-                float(rate.numpy()) if isinstance(rate, Variable) else serialize_keras_object(rate)
-            )
+            number = float(rate.numpy()) if isinstance(rate, Variable) else rate
+            if self._rate_decay:
+                number = InverseTimeDecay(number, 1, self._rate_decay)
+            config["learning_rate"] = number if isinstance(number, float) else serialize_keras_object(number)
         if config.get("groups", 0) is None:  # which Keras does not know
             del config["groups"]
         return config

@@ -349,6 +349,19 @@ def test_callbacks_and_history_do_not_keep_the_model() -> None:
     assert (len(history.epoch), history.model, listed[0].model) == (3, None, None)
 
 
+@pytest.mark.filterwarnings("ignore:.*weights.h5:FutureWarning")
+@pytest.mark.parametrize(
+    ("name", "weights_only"), [("w.h5", True), ("w.hdf5", True), ("m.h5", False), ("m.hdf5", False)]
+)
+def test_checkpoints_by_old_names(name: str, weights_only: bool, tmp_path: Path) -> None:
+    model, path = make(), tmp_path / name
+    train(callbacks.ModelCheckpoint(path, save_weights_only=weights_only), model)
+    again = make() if weights_only else keras.models.load_model(path)
+    if weights_only:
+        again.load_weights(path)
+    np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
 # ---- TensorBoard -----------------------------------------------------------------------------------------------------
 
 

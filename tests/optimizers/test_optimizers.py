@@ -337,6 +337,27 @@ def test_a_variable_it_was_not_built_with_is_refused():
 def test_old_names_and_arguments():
     old = optimizers.legacy.SGD(lr=0.01, momentum=0.9, decay=0.5, nesterov=False)
     assert isinstance(old, optimizers.SGD) and old.momentum == 0.9
-    run(old, STEPS[:2])
-    assert float(old.learning_rate) == pytest.approx(0.01 / (1 + 0.5 * 2))
     assert isinstance(optimizers.legacy.RMSprop(lr=0.001, rho=0.9, epsilon=None, decay=0.0), optimizers.RMSprop)
+
+
+@pytest.mark.trains
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_decay_of_old(tmp_path):
+    """The rate is `lr / (1 + decay * updates)`, `lr` can be set, and a file holds both in the form of today."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")])
+    model.compile(optimizers.SGD(lr=0.5, decay=1.0), loss=lambda y, y_pred: ops.mean(y_pred))
+    x, places = np.ones((2, 1), "float32"), [0.0]
+    for i in range(4):
+        if i == 2:
+            model.optimizer.learning_rate = 2 * float(model.optimizer.learning_rate)
+        model.train_on_batch(x, x)
+        places.append(model.get_weights()[0].item())
+    np.testing.assert_allclose(-np.diff(places), [0.5, 0.5 / 2, 1.0 / 3, 1.0 / 4], rtol=1e-6)
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=100)
+    model.fit(x, x, epochs=2, verbose=0, callbacks=[plateau])
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.5)
+    model.compile(model.optimizer, "mse")
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras").optimizer
+    assert int(again.iterations) == 6
+    assert float(again.learning_rate) == pytest.approx(0.5 / (1 + 1.0 * 6))
