@@ -50,8 +50,7 @@ def _between(ordered: Any, place: Any, method: str) -> Any:
         return upper
     share = (place - low) * 0 + 0.5 if method == "midpoint" else place - low
     # equal neighbours are taken as they are: inf - inf would be NaN
-    gap = where(equal(lower, upper), 0, upper) - where(equal(lower, upper), 0, lower)
-    mixed = lower + cast(gap, dtypes.of(share)) * share
+    mixed = lower + (where(equal(lower, upper), 0, upper) - where(equal(lower, upper), 0, lower)) * share
     return where(equal(low, high), lower, mixed)
 
 
@@ -59,9 +58,9 @@ def _quantiles(x: Any, q: Any, axis: Axis, method: str, keepdims: bool, skip_nan
     _quantile_shape(x, q, axis, method, keepdims)
     kept = shapes.reduction(x, axis, keepdims)
     flat = _last_axis(x, axis)
-    ordered = sort(flat, -1)  # NaNs come last
     missing = isnan(flat)
     precise = "float64" if dtypes.of(x) == "float64" else "float32"  # float16 cannot count far enough
+    ordered = cast(sort(flat, -1), precise)  # NaNs come last
     count = sum(cast(logical_not(missing), precise), -1, True) if skip_nan else float(flat.shape[-1])
     bad = equal(count, 0) if skip_nan else any(missing, -1, True)
     results = []

@@ -8,7 +8,7 @@ import numpy as np
 import optree
 
 from tahr import dtypes
-from tahr.backends.backend import Backend, to_host
+from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.tensorflow.autodiff import Autodiff
 from tahr.backends.tensorflow.loading import tf
 from tahr.backends.tensorflow.random import Draws
@@ -76,6 +76,8 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
             )
         if isinstance(x, (list, tuple)) and _holds_tensor(x):
             return self.tensor(tf.stack(self._alike(x)), dtype)
+        if type(x) in (bool, int, float) and dtype is not None:  # also of 64 bits, which some sums are made in
+            return tf.constant(np.asarray(x).astype(numpy_dtype(dtype)), DTYPES[dtype])
         array = to_host(x, dtype)
         return tf.constant(array, DTYPES[dtypes.of(array)])
 

@@ -8,6 +8,7 @@ import numpy as np
 from tahr.backends.tensorflow.engine import DTYPES, backend
 from tahr.backends.tensorflow.indexing import broadcast, flat, numeric
 from tahr.backends.tensorflow.loading import tf
+from tahr.backends.tensorflow.windows import padded
 from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
@@ -32,11 +33,23 @@ def _of_truth(logical: Callable[..., Any], usual: Callable[..., Any]) -> Callabl
     return run
 
 
+def _shared(choose: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a choice of one of two numbers that, where they are equal, halves the gradient between them."""
+
+    def run(x1: Any, x2: Any) -> Any:
+        found = choose(x1, x2)
+        if not (isinstance(x2, tf.Tensor) and found.dtype.is_floating):
+            return found
+        return tf.where(x1 == x2, x1 * 0.5 + x2 * 0.5, found)
+
+    return run
+
+
 backend.own.update(
     add=_of_truth(tf.logical_or, tf.add),
     multiply=_of_truth(tf.logical_and, tf.multiply),
-    maximum=_of_truth(tf.logical_or, tf.maximum),
-    minimum=_of_truth(tf.logical_and, tf.minimum),
+    maximum=_of_truth(tf.logical_or, _shared(tf.maximum)),
+    minimum=_of_truth(tf.logical_and, _shared(tf.minimum)),
     less=_of_truth(lambda a, b: ~a & b, tf.less),
     less_equal=_of_truth(lambda a, b: ~a | b, tf.less_equal),
     greater=_of_truth(lambda a, b: a & ~b, tf.greater),
@@ -384,7 +397,12 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 
 @implements
 def flip(x: Any, axis: Any = None) -> Any:
-    return tf.reverse(x, _axes(axis, len(x.shape))) if len(x.shape) else x
+    axes = _axes(axis, len(x.shape))
+    if len(x.shape) <= 8:
+        return tf.reverse(x, axes) if axes else x
+    for i in axes:
+        x = tf.gather(x, tf.range(x.shape[i] - 1, -1, -1), axis=i)
+    return x
 
 
 @implements
@@ -417,6 +435,8 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
 
 @implements
 def stack(x: Any, axis: int = 0) -> Any:
+    if not x:
+        raise ValueError("expected at least one array to stack; received none.")
     return tf.stack(list(x), axis)
 
 
@@ -433,7 +453,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @implements
 def _pad_constant(x: Any, pad_width: Any, value: Any) -> Any:
-    return tf.pad(x, pad_width, constant_values=tf.cast(value, x.dtype)) if len(x.shape) else x
+    return padded(x, pad_width, value) if len(x.shape) else x
 
 
 # ---- products -----------------------------------------------------------------------------------------------------
@@ -472,6 +492,9 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
 @implements
 def _einsum(operands: Any, subscripts: str) -> Any:
+    if "->" not in subscripts:  # TensorFlow's own rule forgets the axes behind dots
+        letters = sorted(c for c in set(subscripts) if c.isalpha() and subscripts.count(c) == 1)
+        subscripts = "".join([subscripts, "->", "..." * ("..." in subscripts), *letters])
     return _products(lambda enter: tf.einsum(subscripts, *map(enter, operands)))(operands[0].dtype)
 
 
@@ -587,7 +610,8 @@ def det(x: Any) -> Any:
 
 @implements
 def slogdet(x: Any) -> Any:
-    return tuple(tf.linalg.slogdet(x))
+    sign, size = tf.linalg.slogdet(x)
+    return sign, real(size)
 
 
 def _as_columns(a: Any, b: Any, run: Callable[..., Any]) -> Any:

@@ -26,7 +26,16 @@ def _back(x: Any, last: bool) -> Any:
 def _padded(x: Any, edges: Edges, value: float = 0.0) -> Any:
     if not any(before or after for before, after in edges):
         return x
-    return tf.pad(x, ((0, 0), *edges, (0, 0)), constant_values=tf.cast(value, x.dtype))
+    return padded(x, ((0, 0), *edges, (0, 0)), value)
+
+
+def padded(x: Any, edges: Any, value: Any) -> Any:
+    """Return `x` with `value` around it."""
+    found = tf.pad(x, edges)
+    if isinstance(value, (bool, int, float)) and value == 0:
+        return found
+    inside = tf.pad(tf.ones(x.shape, tf.bool), edges)  # a padding other than 0 would become 0 in `vectorized_map`
+    return tf.where(inside, found, tf.cast(value, x.dtype))
 
 
 def _whole(run: Any, x: Any, *rest: Any) -> Any:
@@ -54,7 +63,7 @@ def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, gr
     taps = tf.reshape(kernel, (-1, into, filters))
     slices = _slices(x, tuple(widths), strides, dilation)
     if groups == 1:
-        return tf.tensordot(tf.concat(slices, -1), tf.reshape(taps, (-1, filters)), 1)
+        return tf.tensordot(tf.concat(slices, -1), tf.reshape(kernel, (-1, filters)), 1)
     shape = tf.shape(slices[0])[:-1]
     if into == 1:  # depthwise: products of elements, no matrix
         each = filters // groups
@@ -84,18 +93,23 @@ class Windows:
     def conv(
         self, x: Any, kernel: Any, strides: Numbers, edges: Edges, last: bool, dilation: Numbers, groups: int
     ) -> Any:
-        x = _padded(_last(x, last), edges)
-        if not x.dtype.is_floating or groups > 1 or any(d > 1 for d in dilation) or x.dtype == tf.float64:
-            depthwise = groups > 1 and kernel.shape[-2] == 1 and len(strides) == 2 and x.dtype.is_floating
-            if not (depthwise and strides[0] == strides[1] and all(d == 1 for d in dilation)):
-                return _back(_conv_by_slices(x, kernel, strides, dilation, groups), last)
+        x, floating = _last(x, last), x.dtype.is_floating
+        if not floating or groups > 1 or any(d > 1 for d in dilation):
+            found = self._other_conv(_padded(x, edges), kernel, strides, dilation, groups)
+        elif len(strides) == 3:
+            found = tf.nn.conv3d(_padded(x, edges), kernel, (1, *strides, 1), "VALID")
+        elif len(strides) == 1:
+            found = tf.nn.conv2d(x[:, None], kernel[None], (1, *strides), [[0, 0], [0, 0], edges[0], [0, 0]])[:, 0]
+        else:
+            found = tf.nn.conv2d(x, kernel, strides, [[0, 0], *edges, [0, 0]])
+        return _back(found, last)
+
+    def _other_conv(self, x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
+        plain = x.dtype.is_floating and all(d == 1 for d in dilation) and len(set(strides)) == 1
+        if plain and groups > 1 and kernel.shape[-2] == 1 and len(strides) == 2:
             kernel = tf.reshape(kernel, (*kernel.shape[:2], groups, -1))
-            return _back(tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), "VALID"), last)
-        rank = len(strides)
-        if rank == 1:
-            x, kernel, strides = x[:, None], kernel[None], (1, *strides)
-        found = (tf.nn.conv3d if rank == 3 else tf.nn.conv2d)(x, kernel, (1, *strides, 1), "VALID")
-        return _back(found[:, 0] if rank == 1 else found, last)
+            return tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), "VALID")
+        return _conv_by_slices(x, kernel, strides, dilation, groups)
 
     def conv_transpose(
         self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
@@ -125,8 +139,10 @@ class Windows:
         return getattr(tf.signal, f"{kind}d" if kind.endswith("2") else kind)(x)
 
     def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
+        same = any(map(any, edges)) and edges == _same(_last(x, last).shape[1:-1], widths, strides)
+
         def run(x: Any) -> Any:
-            return _pooled("max_pool", _padded(x, edges, -math.inf), widths, strides)
+            return _pooled("max_pool", x if same else _padded(x, edges, -math.inf), widths, strides, same)
 
         return _back(_whole(run, _last(x, last)), last)
 
@@ -137,11 +153,17 @@ class Windows:
         return _back(_whole(run, _last(x, last)), last)
 
 
-def _pooled(kind: str, x: Any, widths: Numbers, strides: Numbers) -> Any:
+def _same(sizes: Any, widths: Numbers, strides: Numbers) -> Edges:
+    """Return the edges that TensorFlow's padding "SAME" makes."""
+    whole = [max(0, (-(-n // s) - 1) * s + w - n) for n, w, s in zip(sizes, widths, strides, strict=True)]
+    return tuple((n // 2, n - n // 2) for n in whole)
+
+
+def _pooled(kind: str, x: Any, widths: Numbers, strides: Numbers, same: bool = False) -> Any:
     rank = len(widths)
     if rank == 1:
         x, widths, strides = x[:, None], (1, *widths), (1, *strides)
     run = getattr(tf.nn, f"{kind}{3 if rank == 3 else 2}d")
     narrow = rank == 3 and x.dtype in (tf.float16, tf.bfloat16)  # there is no 16-bit form on the CPU
-    found = tf.cast(run(tf.cast(x, tf.float32) if narrow else x, widths, strides, "VALID"), x.dtype)
+    found = tf.cast(run(tf.cast(x, tf.float32) if narrow else x, widths, strides, "SAME" if same else "VALID"), x.dtype)
     return found[:, 0] if rank == 1 else found
