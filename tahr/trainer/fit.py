@@ -22,6 +22,7 @@ from tahr.trainer.text_entry import TextEntry
 __all__ = ["evaluate", "fit", "test_on_batch", "train_on_batch"]
 
 MUCH_WAITING = 0.3  # the share of time from which on waiting for data is worth a word
+LONG_WAITING = 1.0  # seconds in all, likewise
 
 
 def fit(
@@ -100,7 +101,7 @@ def _report_waiting(model: Any, training: Training, verbose: Any) -> None:
         model.history.waiting = training.waiting
     later = training.waiting[1:]  # the first epoch compiles
     share = sum(later) / len(later) if later else 0.0
-    if share > MUCH_WAITING and verbose != 0:
+    if share > MUCH_WAITING and training.waited > LONG_WAITING and verbose != 0:
         print(
             f"fit waited for data in {share:.0%} of the time. Give the data set more workers, or larger batches, or "
             "keep the data in memory.",
@@ -199,6 +200,7 @@ def _run_epoch(
     finally:
         feed.close()
     source.epoch_end()
+    training.waited += feed.waited
     training.waiting.append(feed.waited / max(time.perf_counter() - began, 1e-9))
     if step == 0:
         raise ValueError(

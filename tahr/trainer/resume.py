@@ -28,6 +28,7 @@ class Training:
         logs: the last metrics that a step returned itself, or those of the last epoch; None if the accumulators say.
         evaluating: whether validation is at work.
         waiting: the share of each epoch's time that was spent waiting for data.
+        waited: seconds of it in all.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Training:
         self.epoch = self.step = self.steps = 0
         self.logs: dict[str, Any] | None = None
         self.waiting: list[float] = []
+        self.waited = 0.0
         self._held: dict[str, Any] | None = None
 
     @property

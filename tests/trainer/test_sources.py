@@ -131,6 +131,12 @@ def grain(folder: Path) -> Any:
     return grain.MapDataset.source(rows).batch(BATCH)
 
 
+def tf_data(folder: Path) -> Any:
+    pytest.importorskip("tensorflow")
+    tf: Any = importlib.import_module("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(BATCH)
+
+
 ARRAYS: dict[str, Callable[[Path], Any]] = {
     "h5py": h5, "memmap": memmap, "zarr": zarr, "sparse": sparse, "pandas": pandas, "polars": polars, "arrow": arrow,
     "parquet": parquet, "hugging face": hugging_face, "torch": torch_tensors,
@@ -141,7 +147,8 @@ STREAMS: dict[str, Callable[[Path], Any]] = {
     "processes": lambda folder: ByIndex(workers=2, use_multiprocessing=True),
     "one process": lambda folder: ByIndex(workers=1, use_multiprocessing=True),
     "iterable": lambda folder: Again(), "DataLoader": loader, "grain": grain,
-    "grain iterable": lambda folder: grain(folder).to_iter_dataset(),
+    "grain iterable": lambda folder: grain(folder).to_iter_dataset(), "tf.data": tf_data,
+    "tf.data of unknown length": lambda folder: tf_data(folder).filter(lambda x, y: True),
 }  # fmt: skip
 
 
@@ -446,3 +453,19 @@ def test_errors_name_the_sample(made: Any, sample: str, processes: bool) -> None
     with pytest.raises(ZeroDivisionError) as caught:
         list(make_source(data).batches())
     assert caught.value.__notes__ == [f"Raised by {sample}.", f"Raised by {type(data).__name__}[1]."]
+
+
+@pytest.mark.trains
+def test_tf_data(tmp_path: Path) -> None:
+    data = tf_data(tmp_path)
+    with pytest.raises(ValueError, match="has no end.*steps_per_epoch"):
+        trained(data.repeat())
+    same(trained(data.repeat(), steps_per_epoch=6), trained(data))
+    words, labels = np.array([["good film"], ["bad film"]] * 6), np.array([1.0, 0.0] * 6, "float32")
+    vectorize = keras.layers.TextVectorization(output_mode="multi_hot", vocabulary=["good", "bad", "film"])
+    x = keras.Input((1,), dtype="string")
+    model = keras.Model(x, keras.layers.Dense(1, activation="sigmoid")(vectorize(x)))
+    model.compile(keras.optimizers.Adam(0.1), "binary_crossentropy")
+    kind: Any = type(data).from_tensor_slices
+    losses = model.fit(kind((words, labels)).batch(4), epochs=5, verbose=0).history["loss"]
+    assert losses[-1] < 0.8 * losses[0]

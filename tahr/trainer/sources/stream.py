@@ -165,14 +165,15 @@ class IterableSource(Source):
         changes: functions from a batch `(x, y, sample_weight)` to another, such as one with class weights.
 
     Raises:
-        ValueError: if there is no batch at all, or a batch is no such tuple.
+        ValueError: if there is no batch at all, or a batch is no such tuple, or it says of itself that it is endless
+            and `steps` is None.
     """
 
     def __init__(self, batches: Iterable[Any], steps: int | None = None, changes: Sequence[Callable[[Any], Any]] = ()):
         self.given, self.steps, self.changes = batches, steps, changes
         self.once = isinstance(batches, Iterator)
-        if steps is None and hasattr(batches, "__len__"):
-            self.steps = len(batches)  # type: ignore[arg-type]
+        if steps is None:
+            self.steps = _length(batches)
         self.limit = steps
         self._first: Any = None
         self._looked_at: list[Any] = []
@@ -193,7 +194,7 @@ class IterableSource(Source):
         return self._first
 
     def _start(self) -> Iterator[Any]:
-        for number, batch in enumerate(self.given):
+        for number, batch in enumerate(_on_host(self.given)):
             x, y, weight = unpack(batch)
             made = (to_arrays(x, "x"), to_arrays(y, "y"), to_arrays(weight, "sample_weight"))
             for change in self.changes:
@@ -241,3 +242,29 @@ class IterableSource(Source):
         if self._feed is not None:
             self._feed.reader.stop()
             self._feed = None
+
+
+def _length(batches: Any) -> int | None:
+    """Return how many batches there are, None if unknown; refuse a data set of `tf.data` that says it has no end."""
+    if hasattr(batches, "cardinality") and int(batches.cardinality()) == -1:
+        raise ValueError(
+            f"This {type(batches).__name__} has no end, as after `repeat()`. Say how many of its batches are an epoch "
+            "(steps_per_epoch, validation_steps, steps), or leave `repeat()` out."
+        )
+    try:
+        return len(batches)
+    except TypeError:  # a generator has none, and a filtered data set does not know it
+        return None
+
+
+def _on_host(batches: Any) -> Iterable[Any]:
+    """Return batches of arrays; those of a `tf.data.Dataset` come without a detour over tensors, text as such."""
+    if not hasattr(batches, "as_numpy_iterator"):
+        return batches
+    return (tree.map_structure(_as_text, batch) for batch in batches.as_numpy_iterator())
+
+
+def _as_text(leaf: Any) -> Any:
+    if not isinstance(leaf, np.ndarray) or leaf.dtype != object or not all(isinstance(v, bytes) for v in leaf.flat):
+        return leaf
+    return np.array([v.decode() for v in leaf.flat], dtype=str).reshape(leaf.shape)
