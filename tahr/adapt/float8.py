@@ -10,7 +10,7 @@ from typing import Any
 import ml_dtypes
 
 from tahr import ops, quantizers
-from tahr.arithmetic import Arithmetic
+from tahr.adapt.stand_in import StandIn
 from tahr.variables import Variable
 
 __all__ = ["ROLES", "Float8Weight"]
@@ -37,7 +37,7 @@ def _backward(x: Any, scale: Any, history: Any) -> Any:
     return x, lambda upstream: _through("float8_e5m2", upstream, scale, history)
 
 
-class Float8Weight(Arithmetic):
+class Float8Weight(StandIn):
     """What stands in the place of a weight whose products are made of 8-bit floats.
 
     Args:
@@ -52,30 +52,13 @@ class Float8Weight(Arithmetic):
     """
 
     def __init__(self, base: Variable, states: dict[str, tuple[Variable, Variable]]):
+        super().__init__(base)
         self.variable, self.states = base, states
 
     @property
     def value(self) -> Any:
         """The weight as it is kept."""
         return ops.convert_to_tensor(self.variable)
-
-    handle = value
-
-    @property
-    def path(self) -> str:
-        return self.variable.path
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.variable.shape
-
-    @property
-    def ndim(self) -> int:
-        return self.variable.ndim
-
-    @property
-    def dtype(self) -> str:
-        return self.variable.dtype
 
     @property
     def trainable(self) -> bool:
@@ -89,17 +72,6 @@ class Float8Weight(Arithmetic):
     def variables(self) -> list[Variable]:
         """The weight, then scale and history of each role."""
         return [self.variable, *(v for pair in self.states.values() for v in pair)]
-
-    def numpy(self) -> Any:
-        """Return the weight as a NumPy array."""
-        return self.variable.numpy()
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        found = self.numpy()
-        return found if dtype is None else found.astype(dtype)
-
-    def __jax_array__(self) -> Any:
-        return self.value
 
     def assign(self, value: Any) -> None:
         """Take `value` as the weight."""

@@ -6,7 +6,7 @@ Formula: W + (alpha / rank) A B (Hu et al., 2021, "LoRA: Low-Rank Adaptation of 
 from typing import Any
 
 from tahr import initializers, ops
-from tahr.arithmetic import Arithmetic
+from tahr.adapt.stand_in import StandIn
 from tahr.layers.adaptable import einsum, product, rows
 from tahr.layers.arguments import who, whole
 from tahr.layers.structure import note_swap
@@ -15,7 +15,7 @@ from tahr.variables import Variable
 __all__ = ["LowRank", "enable_lora"]
 
 
-class LowRank(Arithmetic):
+class LowRank(StandIn):
     """What stands in the place of an adapted weight: it reads as the sum and knows cheaper ways to use it.
 
     Args:
@@ -32,41 +32,13 @@ class LowRank(Arithmetic):
     """
 
     def __init__(self, base: Any, a: Variable, b: Variable, scale: float):
+        super().__init__(base)
         self.base, self.a, self.b, self.scale = base, a, b, scale
 
     @property
     def value(self) -> Any:
         """The sum, as the backend's array in the compute type of the layer."""
         return ops.convert_to_tensor(self.base) + ops.matmul(self.a, self.b) * self.scale
-
-    handle = value
-
-    @property
-    def path(self) -> str:
-        return self.base.path
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.base.shape
-
-    @property
-    def ndim(self) -> int:
-        return self.base.ndim
-
-    @property
-    def dtype(self) -> str:
-        return self.base.dtype
-
-    def numpy(self) -> Any:
-        """Return the sum as a NumPy array."""
-        return ops.convert_to_numpy(self.value)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        found = self.numpy()
-        return found if dtype is None else found.astype(dtype)
-
-    def __jax_array__(self) -> Any:
-        return self.value
 
     def product(self, x: Any) -> Any:
         """Return the matrix product of `x` and the sum, without making the sum."""

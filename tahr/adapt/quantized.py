@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tahr import ops, quantizers
-from tahr.arithmetic import Arithmetic
+from tahr.adapt.stand_in import StandIn
 from tahr.variables import Variable
 
 __all__ = ["Layout", "QuantizedWeight"]
@@ -69,7 +69,7 @@ class Layout:
         return ops.reshape(scale, [1 if a in self.summed else n for a, n in enumerate(self.shape)])
 
 
-class QuantizedWeight(Arithmetic):
+class QuantizedWeight(StandIn):
     """What stands in the place of a weight: it reads as floats, and is kept as whole numbers and scales.
 
     Args:
@@ -100,6 +100,7 @@ class QuantizedWeight(Arithmetic):
         weights: Any = None,
         activations: Any = None,
     ):
+        super().__init__(numbers)
         self.layout, self.numbers, self.scale, self.zero, self.block_of = layout, numbers, scale, zero, block_of
         self.block_size, self.weights, self.activations = block_size, weights, activations
 
@@ -118,8 +119,6 @@ class QuantizedWeight(Arithmetic):
         whole = quantizers.unpack_int4(ops.convert_to_tensor(self.numbers), length, self.layout.pack_axis)
         return ops.reshape(self._floats(ops.cast(whole, scale.dtype), scale, self.zero), self.layout.shape)
 
-    handle = value
-
     def _floats(self, whole: Any, scale: Any, zero: Any) -> Any:
         """Return the matrix of floats that whole numbers of 4 bits stand for."""
         axis = 1 if self.layout.across else 0
@@ -130,16 +129,8 @@ class QuantizedWeight(Arithmetic):
         return (whole - offset) * each
 
     @property
-    def path(self) -> str:
-        return self.numbers.path
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return self.layout.shape
-
-    @property
-    def ndim(self) -> int:
-        return len(self.layout.shape)
 
     @property
     def dtype(self) -> str:
@@ -153,17 +144,6 @@ class QuantizedWeight(Arithmetic):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         pass  # a layer that thaws thaws its other weights
-
-    def numpy(self) -> Any:
-        """Return the floats as a NumPy array."""
-        return ops.convert_to_numpy(self.value)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        found = self.numpy()
-        return found if dtype is None else found.astype(dtype)
-
-    def __jax_array__(self) -> Any:
-        return self.value
 
     def rounded(self, x: Any, axes: tuple[int, ...] = (-1,)) -> Any:
         """Return inputs as quantized numbers stand for them, the axes that are summed over sharing a scale."""
