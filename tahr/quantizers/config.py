@@ -26,14 +26,20 @@ class QuantizationConfig(Recorded):
     'int8'
     """
 
+    _mode = ""
+
     def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = None):
         self.weight_quantizer = _quantizer(weight_quantizer, "weight_quantizer")
         self.activation_quantizer = _quantizer(activation_quantizer, "activation_quantizer")
 
     @property
     def mode(self) -> str:
-        """The name of the way to quantize."""
-        raise NotImplementedError(f"{type(self).__name__} names no mode; use Int8QuantizationConfig or another one.")
+        """The name of the way to quantize, such as `"int8"`."""
+        if not self._mode:
+            raise NotImplementedError(
+                f"{type(self).__name__} names no mode; use Int8QuantizationConfig or another one."
+            )
+        return self._mode
 
     @staticmethod
     def weight_quantizer_or_default(config: Any, default: Any) -> Any:
@@ -71,15 +77,12 @@ class Int8QuantizationConfig(QuantizationConfig):
     'int8'
     """
 
+    _mode = "int8"
+
     def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default"):
         super().__init__(
             weight_quantizer, usual_activations() if activation_quantizer == "default" else activation_quantizer
         )
-
-    @property
-    def mode(self) -> str:
-        """`"int8"`."""
-        return "int8"
 
 
 def usual_activations() -> Quantizer:
@@ -102,6 +105,8 @@ class Int4QuantizationConfig(QuantizationConfig):
     64
     """
 
+    _mode = "int4"
+
     def __init__(self, weight_quantizer: Any = None, activation_quantizer: Any = "default", block_size: Any = 128):
         super().__init__(weight_quantizer, None if activation_quantizer == "default" else activation_quantizer)
         if block_size is not None and (
@@ -109,11 +114,6 @@ class Int4QuantizationConfig(QuantizationConfig):
         ):
             raise ValueError(f"block_size: expected a positive whole number, -1 or None; received {block_size!r}.")
         self.block_size = block_size
-
-    @property
-    def mode(self) -> str:
-        """`"int4"`."""
-        return "int4"
 
 
 class Float8QuantizationConfig(QuantizationConfig):
@@ -123,31 +123,33 @@ class Float8QuantizationConfig(QuantizationConfig):
     'float8'
     """
 
+    _mode = "float8"
+
     def __init__(self) -> None:
         super().__init__()
-
-    @property
-    def mode(self) -> str:
-        """`"float8"`."""
-        return "float8"
 
 
 class _Calibrated(QuantizationConfig):
     """What the ways that look at example texts share."""
 
     group_size: Any = None
+    weight_bits: int
 
     def _start(self, dataset: Any, tokenizer: Any, **numbers: Any) -> None:
         super().__init__()
         self.dataset, self.tokenizer = dataset, tokenizer
         for name, value in numbers.items():
-            if name != "group_size" and value <= 0 or value < -1 or value == 0:
+            if value <= 0 and not (name == "group_size" and value == -1):
                 raise ValueError(f"{type(self).__name__}: expected {name} to be positive; received {value!r}.")
             setattr(self, name, value)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments; examples and tokenizer are no part of it."""
         return {**super().get_config(), "dataset": None, "tokenizer": None}
+
+    def dtype_policy_string(self) -> str:
+        """Return the mode as the name of a dtype policy begins."""
+        return f"{self.mode}/{self.weight_bits}/{self.group_size}"
 
 
 class GPTQConfig(_Calibrated):
@@ -171,6 +173,8 @@ class GPTQConfig(_Calibrated):
     >>> quantizers.GPTQConfig(["a text"], None, group_size=64).dtype_policy_string()
     'gptq/4/64'
     """
+
+    _mode = "gptq"
 
     def __init__(
         self,
@@ -196,15 +200,6 @@ class GPTQConfig(_Calibrated):
         self.symmetric, self.activation_order = symmetric, activation_order
         self.quantization_layer_structure = quantization_layer_structure
 
-    @property
-    def mode(self) -> str:
-        """`"gptq"`."""
-        return "gptq"
-
-    def dtype_policy_string(self) -> str:
-        """Return the mode as the name of a dtype policy begins."""
-        return f"gptq/{self.weight_bits}/{self.group_size}"
-
 
 class AWQConfig(_Calibrated):
     """Settings of AWQ: weights scaled before they are rounded, so that those of large inputs keep more digits.
@@ -224,6 +219,8 @@ class AWQConfig(_Calibrated):
     >>> quantizers.AWQConfig(["a text"], None).dtype_policy_string()
     'awq/4/128'
     """
+
+    _mode = "awq"
 
     def __init__(
         self,
@@ -248,12 +245,3 @@ class AWQConfig(_Calibrated):
             num_grid_points=num_grid_points,
         )
         self.weight_bits, self.quantization_layer_structure = weight_bits, quantization_layer_structure
-
-    @property
-    def mode(self) -> str:
-        """`"awq"`."""
-        return "awq"
-
-    def dtype_policy_string(self) -> str:
-        """Return the mode as the name of a dtype policy begins."""
-        return f"awq/{self.weight_bits}/{self.group_size}"
