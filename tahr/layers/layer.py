@@ -126,7 +126,7 @@ class Layer(Recorded, Operation):
         try:
             with naming.name_scope(self.name, owner=self), AutocastScope(self._variables_read_as):
                 if symbolic:
-                    infer = self.compute_output_spec if counting() is None else self._count
+                    infer = self.compute_output_spec if counting() is None else self._spec_with_work
                     outputs = record(self, args, said, infer(*args, **kwargs))
                 else:
                     if _context.depth == 1 and stateless_scope() is None:
@@ -685,7 +685,7 @@ class Layer(Recorded, Operation):
                 except Exception:
                     raise error from None
 
-    def _count(self, *args: Any, **kwargs: Any) -> Any:
+    def _spec_with_work(self, *args: Any, **kwargs: Any) -> Any:
         """Return symbols for the outputs by running `call` itself, so that all it computes is counted."""
         counter: Any = counting()
 

@@ -114,7 +114,7 @@ def image_stack() -> Any:
 
 def attending() -> Any:
     x = keras.Input((6, 8))
-    y = layers.MultiHeadAttention(2, 4, name="attention")(x, x)
+    y = layers.Add()([x, layers.MultiHeadAttention(2, 4, name="attention")(x, x)])
     inner = keras.Sequential([keras.Input((6, 8)), layers.Dense(5, name="dense")], name="inner")
     shared = layers.Dense(5, name="shared")
     z = inner(y)
