@@ -15,8 +15,10 @@ from tahr.trainer.step import unpack
 
 __all__ = ["Guard", "check_data", "watched_ids"]
 
-_SPARSE = ("SparseCategoricalCrossentropy",)
-_PROBABILITY = ("BinaryCrossentropy", "BinaryFocalCrossentropy")
+_SPARSE = {"SparseCategoricalCrossentropy", "sparse_categorical_crossentropy"}
+_PROBABILITY = {
+    "BinaryCrossentropy", "BinaryFocalCrossentropy", "binary_crossentropy", "binary_focal_crossentropy",
+}  # fmt: skip
 
 
 class Guard:
@@ -32,6 +34,7 @@ class Guard:
         compiled = model._compiled
         self.compiled = compiled if compiled is not None and compiled.built and outputs is not None else None
         self.name, self.function, self.outputs = model.name, model._function, outputs
+        self.terms = [] if self.compiled is None else [t for t in self.compiled._terms if _kind(t.loss)]
         self.ids = (
             ids if self.function is None else list(_ids_in_graph(self.function, range(len(self.function.inputs))))
         )
@@ -44,17 +47,25 @@ class Guard:
         """
         x, y, _ = unpack(data)
         for name, part in (("x", x), ("y", y)):
-            for path, array in tree.flatten_with_path(part):
-                if array is not None:
+            if not all(map(_is_finite, [part] if isinstance(part, np.ndarray) else tree.flatten(part))):
+                for path, array in tree.flatten_with_path(part):
                     _check_finite(f"{name}{''.join(f'[{p!r}]' for p in path)}", array)
+        self.check_ids(x)
+        if self.compiled is not None and self.terms and y is not None:
+            targets, flat = self.compiled._align(y, self.outputs), tree.flatten(self.outputs)
+            for term in self.terms:
+                _check_labels(term.loss, targets[term.index], flat[term.index], self.compiled._names[term.index])
+
+    def check_ids(self, x: Any) -> None:
+        """Check the ids in inputs.
+
+        Raises:
+            ValueError: for ids outside an embedding.
+        """
         inputs = self._inputs(x) if self.ids and x is not None else []
         for place, check in self.ids:
             if place < len(inputs) and isinstance(inputs[place], np.ndarray):
                 check(inputs[place])
-        if self.compiled is not None and y is not None:
-            targets, flat = self.compiled._align(y, self.outputs), tree.flatten(self.outputs)
-            for term in self.compiled._terms:
-                _check_labels(term.loss, targets[term.index], flat[term.index], self.compiled._names[term.index])
 
     def _inputs(self, x: Any) -> list[Any]:
         function = self.function
@@ -103,11 +114,20 @@ def check_data(
         check_shapes(term, targets[term.index], flat[term.index], compiled._names[term.index])
 
 
-def _check_finite(name: str, array: Any) -> None:
+def _is_finite(array: Any) -> bool:
+    """Return whether all is finite, and sometimes False for what is but large: in one pass without a new array."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fc":
+        return True
+    with np.errstate(all="ignore"):
+        if array.dtype.kind == "f" and array.dtype.itemsize >= 4 and array.flags.c_contiguous:
+            flat = array.reshape(-1)
+            return bool(np.isfinite(np.dot(flat, flat)))  # several times as fast as a sum
+        return bool(np.isfinite(array.sum(dtype=array.dtype if array.dtype.itemsize >= 4 else "float32")))
+
+
+def _check_finite(name: str, array: Any) -> None:
+    if _is_finite(array):
         return
-    if np.isfinite(array.sum(dtype=array.dtype if array.dtype.itemsize >= 4 else "float32")):
-        return  # a sum is finite only if every value is: one pass, no temporary array
     for start in range(0, len(array), 4096):
         wrong = ~np.isfinite(array[start : start + 4096])
         if wrong.any():
@@ -119,40 +139,45 @@ def _check_finite(name: str, array: Any) -> None:
             )
 
 
-def _check_labels(loss: Any, y: Any, output: Any, name: str) -> None:
-    if y is None:
+def _kind(loss: Any) -> str:
+    """Return which labels a loss expects: `"sparse"`, `"probability"`, or nothing for those that nobody checks."""
+    names = {type(loss).__name__, getattr(getattr(loss, "fn", None), "__name__", "")}
+    return "sparse" if names & _SPARSE else "probability" if names & _PROBABILITY else ""
+
+
+def _check_labels(loss: Any, labels: Any, output: Any, name: str) -> None:
+    if not isinstance(labels, np.ndarray) or labels.size == 0 or labels.dtype.kind not in "iufb":
         return
-    kind = type(loss).__name__
-    fn = getattr(getattr(loss, "fn", None), "__name__", "")
-    labels = np.asarray(y) if isinstance(y, np.ndarray) else None
-    if labels is None or labels.size == 0 or labels.dtype.kind not in "iufb":
-        return
-    if kind in _SPARSE or fn == "sparse_categorical_crossentropy":
+    if _kind(loss) == "sparse":
         classes = output.shape[getattr(loss, "axis", -1) or -1]
-        ignored = getattr(loss, "ignore_class", None)
-        if ignored is not None:
-            labels = labels[labels != ignored]
-        _check_range(labels, classes, name)
-    elif kind in _PROBABILITY or fn in ("binary_crossentropy", "binary_focal_crossentropy"):
-        low, high = labels.min(), labels.max()
-        if low < 0 or high > 1:
-            index = int(np.argmax((labels < 0) | (labels > 1)) // max(1, labels[0].size if labels.ndim > 1 else 1))
-            raise ValueError(
-                f"Output {name!r}: {kind} expects targets between 0 and 1; row {index} of y holds "
-                f"{low if low < 0 else high}. Recode the labels to 0 and 1, or use another loss."
-            )
-
-
-def _check_range(labels: np.ndarray, classes: int | None, name: str) -> None:
-    if classes is None or labels.size == 0:
+        if classes is not None:
+            wrong = _first_outside(labels, classes - 1, getattr(loss, "ignore_class", None))
+            if wrong is not None:
+                raise ValueError(
+                    f"Output {name!r}: expected class labels from 0 to {classes - 1}, as the output has {classes} "
+                    f"values; row {wrong[0]} of y holds {wrong[1]}. Give the last layer more units, or recode the "
+                    "labels."
+                )
         return
-    low, high = labels.min(), labels.max()
-    if low < 0 or high >= classes:
-        row = int(np.argmax(((labels < 0) | (labels >= classes)).reshape(len(labels), -1).any(axis=1)))
+    wrong = _first_outside(labels, 1)
+    if wrong is not None:
         raise ValueError(
-            f"Output {name!r}: expected class labels from 0 to {classes - 1}, as the output has {classes} values; row "
-            f"{row} of y holds {low if low < 0 else high}. Give the last layer more units, or recode the labels."
+            f"Output {name!r}: {type(loss).__name__} expects targets between 0 and 1; row {wrong[0]} of y holds "
+            f"{wrong[1]}. Recode the labels to 0 and 1, or use another loss."
         )
+
+
+def _first_outside(labels: np.ndarray, last: int, ignored: Any = None) -> tuple[int, Any] | None:
+    """Return the row and the value of the first label outside 0 to `last` that is not ignored, None if none is."""
+    if labels.min() >= 0 and labels.max() <= last:
+        return None
+    wrong = (labels < 0) | (labels > last)
+    if ignored is not None:
+        wrong &= labels != ignored
+    places = np.flatnonzero(wrong)
+    if not len(places):
+        return None
+    return int(places[0]) // (labels.size // len(labels)), labels.flat[places[0]]
 
 
 @contextmanager

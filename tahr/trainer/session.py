@@ -15,6 +15,7 @@ from tahr.layers.structure import Snapshot, known_structure, swaps
 from tahr.metrics import Metric
 from tahr.optimizers import Optimizer
 from tahr.random import SeedGenerator
+from tahr.trainer.guards import Guard
 from tahr.trainer.sources import Chunk
 from tahr.trainer.stateless import run_step
 from tahr.trainer.step import quiet
@@ -120,6 +121,7 @@ class Session:
         roots = [*model._flatten_layers(), *model.metrics, *_optimizers_of(model)]
         self._parts = Snapshot(roots, (Layer, Metric, Optimizer, SeedGenerator, Variable))
         self._optimizer = id(model.optimizer)
+        self._guard = Guard(model, None, [])
 
     # ---- pure functions -----------------------------------------------------------------------------------------
 
@@ -232,6 +234,7 @@ class Session:
         """Return the outputs for a batch; state that moves on in inference (a stateful RNN's) is published."""
         if self.swaps != swaps():  # the path for one batch does not look at the model first
             self.collect(self.model)
+        self._guard.check_ids(batch)
         found = self._functions.get("predict")
         if found is None:
             session, moved = weakref.proxy(self), []

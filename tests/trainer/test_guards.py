@@ -219,3 +219,15 @@ def test_later_rows_of_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     model.compile("sgd", "mse", run_eagerly=True)
     with pytest.raises(ValueError, match=r"Batch 2 of epoch 1, from 0: x holds inf at index \(1, 1\)"):
         model.fit(stored, ROW, batch_size=4, shuffle=False, verbose=0)
+
+
+@pytest.mark.parametrize("rows", [1, 100])
+@pytest.mark.parametrize("method", ["predict", "predict_on_batch"])
+def test_ids_outside_are_no_predictions(method: str, rows: int) -> None:
+    model = words_graph()
+    x = {"ids": np.zeros((rows, 2), "int32"), "more": np.zeros((rows, 2), "float32")}
+    for _ in range(2):
+        getattr(model, method)(x)
+    x["ids"][rows - 1, 1] = 5
+    with pytest.raises(ValueError, match=FAULTS["id"].replace("7", "5")):
+        getattr(model, method)(x)
