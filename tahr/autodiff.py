@@ -121,7 +121,9 @@ def _first(pure: _Pure, arrays: Any) -> Any:
     return packed if pure.by_variables else packed[0]
 
 
-def value_and_grad(fun: Callable[..., Any], variables: Any = None, has_aux: bool = False) -> Callable[..., Any]:
+def value_and_grad(
+    fun: Callable[..., Any], variables: Any = None, has_aux: bool = False, tables: Sequence[Variable] = ()
+) -> Callable[..., Any]:
     """Return a function that computes `fun(...)` and its gradient.
 
     Without `variables`, the gradient is with respect to the first argument (an array or a nested structure of arrays).
@@ -132,6 +134,7 @@ def value_and_grad(fun: Callable[..., Any], variables: Any = None, has_aux: bool
             statistics) is kept.
         variables: variables to differentiate by, or None for the first argument.
         has_aux: whether `fun` returns further results.
+        tables: those of `variables` whose gradient may be a `RowGradient`, for optimizers that take one.
 
     Returns:
         a function giving `(value, gradient)`, or `((value, aux), gradient)` if `has_aux`.
@@ -151,7 +154,13 @@ def value_and_grad(fun: Callable[..., Any], variables: Any = None, has_aux: bool
     def run(*args: Any, **kwargs: Any) -> Any:
         pure = _by_first("value_and_grad", fun, args, kwargs, variables, has_aux)
         pure.check()
-        (value, extra), gradients = backends.current().value_and_grad(pure.scalar)(pure.arrays)
+        engine = backends.current()
+        if tables:
+            wanted = {id(v) for v in tables}
+            places = [i for i, v in enumerate(pure.structure) if id(v) in wanted]
+            (value, extra), gradients = engine.gradient_by_rows(pure.scalar, pure.arrays, places)
+        else:
+            (value, extra), gradients = engine.value_and_grad(pure.scalar)(pure.arrays)
         aux = pure.keep(extra)
         return ((value, aux) if has_aux else value), _first(pure, gradients)
 

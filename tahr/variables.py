@@ -15,7 +15,6 @@ from tahr.symbolic import KerasTensor
 __all__ = ["AutocastScope", "LoadingScope", "StatelessScope", "SymbolicScope", "Variable"]
 
 LARGE = 10_000  # numbers, from which on drawing first values that a file replaces is worth leaving out
-UNSET = 2.0**-125  # in the place of values that a file will give
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 
 
@@ -137,11 +136,10 @@ class AutocastScope:
         _scopes.autocast = self._outer
 
 
-def _unset(shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """Return an array that says that it waits for its values, which no file has."""
-    from tahr.backends.backend import numpy_dtype
+class Loaded(np.ndarray):
+    """An array read from a file that nobody else holds: the first variable that takes it may keep its memory."""
 
-    return np.full(shape, UNSET, numpy_dtype(dtype))
+    taken = False
 
 
 class LoadingScope:
@@ -186,8 +184,7 @@ class LoadingScope:
     def finish(self) -> None:
         """Give variables that the file has no values for those that they would have begun with."""
         for variable, initializer in self._waiting:
-            value = np.asarray(variable.numpy(), "float32")
-            if value.flat[0] == UNSET and np.all(value == UNSET):
+            if variable._waits:
                 variable.assign(initializer(variable.shape, dtype=variable.dtype))
         self._waiting = []
 
@@ -218,6 +215,8 @@ class Variable(Arithmetic):
     regularizer: Callable[..., Any] | None = None
     constraint: Callable[..., Any] | None = None
     overwrite_with_gradient: bool = False  # whether an update is the gradient itself
+    is_table = False  # whether mostly rows of it are read
+    _waits = False  # whether a file will give the value
 
     def __init__(
         self,
@@ -251,7 +250,6 @@ class Variable(Arithmetic):
         self._start(initializer, shape, dtype)
 
     def _start(self, initializer: Any, shape: Any, dtype: Any) -> None:
-        later = loading = None
         if callable(initializer) and not hasattr(initializer, "shape"):
             if shape is None:
                 raise ValueError(f"Variable {self.path}: an initializer function needs `shape`, but shape is None.")
@@ -262,11 +260,12 @@ class Variable(Arithmetic):
             loading = LoadingScope.current()
             if loading is not None:
                 loading.count(self.path, wanted)
-            large = math.prod(wanted) >= LARGE and self._dtype in ("float32", "float64", "bfloat16")
-            later = initializer if loading is not None and large else None
+            if loading is not None and math.prod(wanted) >= LARGE and self._dtype != "string":
+                self._waits, self._shape = True, wanted
+                self._value = self.backend.blank(wanted, self._dtype)
+                return loading.wait(self, initializer)
             with self.backend.concrete():  # a variable made while a step is traced outlives the trace
-                first = initializer if later is None else _unset
-                value = first(wanted, dtype=self._dtype)
+                value = initializer(wanted, dtype=self._dtype)
         else:
             if isinstance(initializer, KerasTensor):
                 raise ValueError(f"Variable {self.path}: expected an array; received the symbol {initializer!r}.")
@@ -275,8 +274,6 @@ class Variable(Arithmetic):
             wanted = shapes.standardize_shape(shape, "shape") if shape is not None else None
         self._value = self.backend.new_variable(value, self._dtype, self._trainable)
         self._shape = tuple(self._value.shape)
-        if later is not None and loading is not None:
-            loading.wait(self, later)
         if wanted is not None and self._shape != wanted:
             raise ValueError(f"Variable {self.path}: expected a first value of shape {wanted}; received {self._shape}.")
 
@@ -319,12 +316,25 @@ class Variable(Arithmetic):
         if isinstance(value, KerasTensor):  # only shapes are computed, so there is nothing to keep
             self._check_symbol(value)
             return value
+        if self._waits and _scopes.stateless is None:
+            return self._begin(value)
         value = self.convert(value)
         scope = _scopes.stateless
         if scope is not None:
             scope.add_update((self, value))
             return value
         self._value = self.backend.assign(self._value, value)
+        return self._value
+
+    def _begin(self, value: Any) -> Any:
+        """Take the first value that a file gives; what was read for this variable alone becomes its memory."""
+        own = isinstance(value, Loaded) and not value.taken and value.shape == self._shape
+        if own:
+            value.taken, value = True, value.view(np.ndarray)
+            self._value = self.backend.adopt(value, self._dtype, self._trainable)
+        else:
+            self._value = self.backend.new_variable(self.convert(value), self._dtype, self._trainable)
+        self._waits = False
         return self._value
 
     def _check_symbol(self, value: KerasTensor) -> None:
@@ -351,7 +361,8 @@ class Variable(Arithmetic):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = bool(value)
-        self.backend.set_trainable(self._value, self._trainable)
+        if not self._waits:
+            self.backend.set_trainable(self._value, self._trainable)
 
     @property
     def shape(self) -> tuple[int, ...]:

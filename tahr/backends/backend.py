@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tahr import config, dtypes
+from tahr.backends.rows import RowGradient
 
 # What frameworks say of types that a function is not made for
 LACKS = (
@@ -521,6 +522,29 @@ class Backend:
         attention rather than left it open.
         """
         return None
+
+    def look_up(self, table: Any, ids: Any) -> Any:
+        """Return rows of a table inside of `gradient_by_rows`, or None to take them as ever."""
+        return None
+
+    def gradient_by_rows(self, fn: Callable[..., Any], arrays: list[Any], tables: list[int]) -> Any:
+        """Return what `value_and_grad(fn)(arrays)` does, if possible with a `RowGradient` for each of some arrays.
+
+        `tables` are the places of these arrays; it is possible where they are only read by `look_up`.
+        """
+        return self.value_and_grad(fn)(arrays)
+
+    def sum_rows(self, gradient: RowGradient, count: int) -> RowGradient:
+        """Return the gradient of a table of `count` rows with each id once; ids of `count` fill it up, and are none."""
+        self.refuse("add up rows of a gradient")
+
+    def take_rows(self, x: Any, ids: Any) -> Any:
+        """Return the rows of the ids that `sum_rows` gave."""
+        self.refuse("take rows")
+
+    def put_rows(self, x: Any, ids: Any, rows: Any, donated: bool) -> Any:
+        """Return `x` with other rows at these ids; `donated` is whether it may be overwritten."""
+        self.refuse("put rows")
 
     def multiply_in_place(self, values: list[Any], factor: Any) -> bool:
         """Multiply arrays by a scalar, overwriting them, and return whether there is a way to."""

@@ -2,8 +2,9 @@
 
 from typing import Any, ClassVar
 
-from tahr import ops
+from tahr import backends, ops
 from tahr.layers.layer import Layer
+from tahr.variables import AutocastScope, Variable
 
 __all__ = ["Adaptable", "einsum", "product", "product_back", "rows"]
 
@@ -87,4 +88,8 @@ def einsum(equation: str, x: Any, weight: Any) -> Any:
 def rows(table: Any, ids: Any) -> Any:
     """Return rows of a table, in the table's own way if it has one."""
     own = getattr(table, "rows", None)
-    return ops.take(table, ids, axis=0) if own is None else own(ids)
+    if own is not None:
+        return own(ids)
+    with AutocastScope(None):  # rows are cast after they have been taken, not the whole table
+        found = backends.current().look_up(table.value, ids) if isinstance(table, Variable) else None
+        return ops.take(table, ids, axis=0) if found is None else found

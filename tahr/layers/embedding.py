@@ -82,6 +82,7 @@ class Embedding(Quantizable):
 
     def _make_tables(self) -> None:
         self.embeddings = weight(self, "embeddings", (self.input_dim, self.output_dim))
+        self.embeddings.is_table = True
 
     def quantized_build(self, embeddings_shape: Any, mode: str, config: Any = None) -> None:
         """Make the variables of a quantized table of a shape, all zero; files of quantized layers fill them.

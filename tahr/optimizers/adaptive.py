@@ -46,6 +46,9 @@ class Adagrad(SlotOptimizer):
     def new_slot(self, variable: Any, name: str) -> Variable:
         return self.add_variable_from_reference(variable, name, initializers.Constant(self.initial_accumulator_value))
 
+    def rests_without_gradient(self) -> bool:
+        return True
+
     def step(self, gradient: Any, value: Any, slots: Slots, rate: Any, t: Any) -> tuple[Any, Slots]:
         total = slots[0] + ops.square(gradient)
         return value - rate * gradient / ops.sqrt(total + self.epsilon), (total,)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from tahr import backends, naming, ops
+from tahr.backends.rows import RowGradient
 from tahr.optimizers import parameter_groups, transforms
 from tahr.optimizers.legacy import Decayed
 from tahr.optimizers.schedules.decay import InverseTimeDecay
@@ -423,6 +424,14 @@ class Optimizer(Recorded):
             f"{type(self).__name__} defines no `update_step(self, gradient, variable, learning_rate)`."
         )
 
+    def by_rows(self, variables: Sequence[Variable]) -> list[Variable]:
+        """Return those variables of which an update need only touch the rows that have a gradient: here, none."""
+        return []
+
+    def update_rows(self, gradient: RowGradient, place: int, arrays: "Arrays", rate: Any, t: Any) -> None:
+        """Make the update of one variable that `by_rows` gave."""
+        raise NotImplementedError(f"{type(self).__name__} takes no gradients by rows.")
+
     def update(self, gradients: list[Any], arrays: "Arrays", rate: Any, t: Any) -> None:
         """Make one update of `arrays` by the optimizer's formula: here, by `update_step` inside a functional scope.
 
@@ -585,7 +594,10 @@ class Optimizer(Recorded):
             kept = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
             grads, variables = [g for g, _ in kept], [v for _, v in kept]
         engine = backends.current()
-        return [engine.tensor(g, v._dtype) for g, v in zip(grads, variables, strict=True)], variables
+        return [
+            g if isinstance(g, RowGradient) else engine.tensor(g, v._dtype)
+            for g, v in zip(grads, variables, strict=True)
+        ], variables
 
     def _advance(self, grads: list[Any], arrays: "Arrays") -> None:
         """Make one step: everything but the formula of the update itself."""
@@ -593,12 +605,17 @@ class Optimizer(Recorded):
             i: g for i, (g, v) in enumerate(zip(grads, arrays.variables, strict=True)) if v.overwrite_with_gradient
         }
         step = arrays.state[id(self._iterations)]
-        if overwritten:  # the "gradient" of such a variable is its next value
-            rest = [i for i in range(len(grads)) if i not in overwritten]
+        by_rows = {i: g for i, g in enumerate(grads) if isinstance(g, RowGradient)}
+        if by_rows or overwritten:  # the "gradient" of the latter is their next value
+            rest = [i for i in range(len(grads)) if i not in by_rows and i not in overwritten]
             part = arrays.part(rest)
-            self._step_on([grads[i] for i in rest], part, step)
+            if rest:
+                self._step_on([grads[i] for i in rest], part, step)
             arrays.take(rest, part)
             arrays.values = [overwritten.get(i, x) for i, x in enumerate(arrays.values)]
+            for i, gradient in by_rows.items():
+                rate, t = self._rate(arrays.state, step), ops.cast(step + 1, "float32")
+                self.update_rows(gradient, i, arrays, rate, t)
         else:
             self._step_on(grads, arrays, step)
         arrays.state[id(self._iterations)] = step + 1

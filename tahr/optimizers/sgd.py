@@ -44,6 +44,9 @@ class SGD(SlotOptimizer):
         """Make the state for training these variables."""
         super().build(variables)
 
+    def rests_without_gradient(self) -> bool:
+        return not self.momentum
+
     def step(self, gradient: Any, value: Any, slots: Slots, rate: Any, t: Any) -> tuple[Any, Slots]:
         move = -rate * gradient
         if not self.momentum:

@@ -1,8 +1,10 @@
 """Optimizers whose formula is a pure function of a gradient, a value and a few arrays beside it."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from tahr import backends, ops
+from tahr.backends.rows import RowGradient
 from tahr.optimizers.optimizer import Arrays, Optimizer
 from tahr.variables import Variable
 
@@ -67,6 +69,30 @@ class SlotOptimizer(Optimizer):
         value, slots = self.step(ops.cast(gradient, variable.dtype), variable.value, slots, learning_rate, t)
         for slot, new in zip([variable, *kept], [value, *slots], strict=True):
             slot.assign(new)
+
+    def by_rows(self, variables: Sequence[Variable]) -> list[Variable]:
+        """Return the tables among variables, if nothing but the formula moves them, and that only where gradients are."""
+        moved = self.clipnorm, self.clipvalue, self.global_clipnorm, self.loss_scale_factor, self.weight_decay
+        others = self.use_ema or self.gradient_accumulation_steps or self.groups
+        own = type(self).update_step.__module__.startswith("tahr.optimizers.")
+        if not self.rests_without_gradient() or others or not own or any(x is not None for x in moved):
+            return []
+        return [v for v in variables if v.is_table and v.constraint is None and not v.overwrite_with_gradient]
+
+    def rests_without_gradient(self) -> bool:
+        """Return whether `step` changes nothing where the gradient is zero."""
+        return False
+
+    def update_rows(self, gradient: RowGradient, place: int, arrays: Arrays, rate: Any, t: Any) -> None:
+        engine, variable = backends.current(), arrays.variables[place]
+        kept = self._slots[self._positions[id(variable)]]
+        ids, summed = engine.sum_rows(gradient, variable.shape[0])
+        before = [arrays.values[place], *(arrays.state[id(slot)] for slot in kept)]
+        old, *own = [engine.take_rows(x, ids) for x in before]
+        value, slots = self.step(summed, old, tuple(own), rate, t)
+        after = [engine.put_rows(x, ids, rows, arrays.donated) for x, rows in zip(before, (value, *slots), strict=True)]
+        arrays.values[place] = after[0]
+        arrays.state.update({id(slot): x for slot, x in zip(kept, after[1:], strict=True)})
 
     def update(self, gradients: list[Any], arrays: Arrays, rate: Any, t: Any) -> None:
         if not type(self).update_step.__module__.startswith("tahr.optimizers."):  # a user's own, in a subclass

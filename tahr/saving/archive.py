@@ -4,20 +4,20 @@ import io
 import os
 import stat
 import tempfile
+import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 
-__all__ = ["Archive", "write_member"]
+__all__ = ["Archive", "Window"]
 
 TEXT_LIMIT = 256 << 20
 RATIO = 1000
-MADE = (1980, 1, 1, 0, 0, 0)  # equal models give equal files
 
 
 class Archive:
@@ -79,18 +79,30 @@ class Archive:
             raise UnreadableFileError(f"{self.path}: {name} is damaged ({error}).") from error
 
     @contextmanager
-    def open(self, name: str) -> Iterator[IO[bytes]]:
-        """Give a member as a file to read anywhere in: the stored bytes in place, packed ones unpacked beside."""
+    def open(self, name: str, check: bool = True) -> Iterator[IO[bytes]]:
+        """Give a member as a file to read anywhere in: the stored bytes in place, packed ones unpacked beside.
+
+        Args:
+            name: the member's name.
+            check: whether the checksum of stored bytes is compared before, which reads them all.
+        """
         info = self._member(name)
         if info.compress_type == zipfile.ZIP_STORED:
             start = _data_start(self._file, info, self.path)
-            with io.BufferedReader(_Window(self._file, start, info.file_size)) as window:  # type: ignore[type-var]
-                self._compare_checksum(window, info)
+            with io.BufferedReader(Window(self._file, start, info.file_size)) as window:  # type: ignore[type-var]
+                if check:
+                    self._compare_checksum(window, info)
                 yield window
             return
         with tempfile.TemporaryFile() as unpacked:
             self._copy(info, unpacked)
             yield unpacked
+
+    def pages(self, name: str) -> tuple[IO[bytes], int] | None:
+        """Return the file and the place in it where a member's bytes are stored, or None if they are packed."""
+        info = self._member(name)
+        stored = info.compress_type == zipfile.ZIP_STORED
+        return (self._file, _data_start(self._file, info, self.path)) if stored else None
 
     def _compare_checksum(self, content: IO[bytes], info: zipfile.ZipInfo) -> None:
         checksum = 0
@@ -179,11 +191,12 @@ def _data_start(file: IO[bytes], info: zipfile.ZipInfo, path: Path) -> int:
     return info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
 
 
-class _Window(io.RawIOBase):
-    """Part of a file as a file."""
+class Window(io.RawIOBase):
+    """Part of a file as a file; several threads may hold windows with one lock on the same file."""
 
-    def __init__(self, file: IO[bytes], start: int, size: int):
+    def __init__(self, file: IO[bytes], start: int, size: int, lock: Any = None):
         self._file, self._start, self._size, self._at = file, start, size, 0
+        self._lock = lock or threading.Lock()
 
     def readable(self) -> bool:
         return True
@@ -201,32 +214,8 @@ class _Window(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
         wanted = max(0, min(len(view), self._size - self._at))
-        self._file.seek(self._start + self._at)
-        got = self._file.readinto(view[:wanted])  # type: ignore[attr-defined]
+        with self._lock:
+            self._file.seek(self._start + self._at)
+            got = self._file.readinto(view[:wanted])  # type: ignore[attr-defined]
         self._at += got
         return got
-
-
-def write_member(
-    archive: zipfile.ZipFile, name: str, content: str | IO[bytes], note: Callable[[bytes], Any] | None = None
-) -> int:
-    """Add a member, stored as it is, so that readers can map it; return its size.
-
-    Args:
-        archive: an open zip file.
-        name: the member's name.
-        content: text, or an open file.
-        note: called with each piece of the content.
-    """
-    info = zipfile.ZipInfo(name, MADE)
-    info.external_attr = 0o600 << 16
-    if isinstance(content, str):
-        content = io.BytesIO(content.encode("utf-8"))
-    info.file_size = content.seek(0, os.SEEK_END)
-    content.seek(0)
-    with archive.open(info, "w", force_zip64=info.file_size > 1 << 30) as target:
-        while piece := content.read(1 << 20):
-            target.write(piece)
-            if note is not None:
-                note(piece)
-    return info.file_size

@@ -4,11 +4,14 @@ import contextlib
 import os
 import secrets
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 __all__ = ["may_write", "replacing", "replacing_folder", "sync_folder"]
+
+LARGE = 8 << 20
 
 
 def may_write(path: Path, overwrite: bool) -> bool:
@@ -44,15 +47,26 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             if mode is not None:
                 os.chmod(file.fileno() if os.chmod in os.supports_fd else name, mode)
             os.fsync(file.fileno())
-            if not named:
-                _give_name(file, name)
-                named = True
-        os.replace(name, path)
+            with _freed_later(path):
+                _put(None if named else file, name, path)
     except BaseException:
-        if named:
-            name.unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _freed_later(path: Path) -> Iterator[None]:
+    """Let a thread wait for the system to free the place of a large file that the block replaces."""
+    handle = None
+    with contextlib.suppress(OSError):
+        if os.name == "posix" and path.stat().st_size >= LARGE:
+            handle = os.open(path, os.O_RDONLY)  # while it is open, its place is not free
+    try:
+        yield
+    finally:
+        if handle is not None:
+            threading.Thread(target=os.close, args=(handle,), daemon=True).start()
 
 
 def _open_new(name: Path) -> tuple[IO[Any], bool]:
@@ -64,10 +78,14 @@ def _open_new(name: Path) -> tuple[IO[Any], bool]:
     return os.fdopen(os.open(name, flags, 0o666), "w+b"), True
 
 
-def _give_name(file: IO[bytes], name: Path) -> None:
+def _put(nameless: IO[bytes] | None, name: Path, path: Path) -> None:
+    """Let the new file take the place of `path`; one without a name has `name` for no longer than two calls."""
+    if nameless is None:
+        return os.replace(name, path)
     folder = os.open(name.parent, os.O_RDONLY)  # a folder handle makes `os.link` follow the link under /proc
     try:
-        os.link(f"/proc/self/fd/{file.fileno()}", name.name, dst_dir_fd=folder)
+        os.link(f"/proc/self/fd/{nameless.fileno()}", name.name, dst_dir_fd=folder)
+        os.replace(name, path)
     finally:
         os.close(folder)
 

@@ -1,13 +1,13 @@
 """Nested data with arrays as one file: a zip of `state.json` and an `.npy` member for each array."""
 
 import json
-import zipfile
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from tahr.saving.archive import MADE, Archive, write_member
+from tahr.saving.archive import Archive
+from tahr.saving.archive_writer import ArchiveWriter
 from tahr.saving.atomic import replacing
 from tahr.saving.errors import UnreadableFileError
 
@@ -33,12 +33,11 @@ def write_checkpoint(path: Path, state: Any) -> None:
     """
     arrays: list[np.ndarray] = []
     text = json.dumps({"format": FORMAT, "state": encode(state, arrays, "")})
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
+    with replacing(path) as file, ArchiveWriter(file) as archive:
         for i, array in enumerate(arrays):
-            info = zipfile.ZipInfo(f"arrays/{i}.npy", MADE)
-            with archive.open(info, "w", force_zip64=array.nbytes > 1 << 30) as target:
+            with archive.member(f"arrays/{i}.npy") as target:
                 np.lib.format.write_array(target, _plain(array), allow_pickle=False)
-        write_member(archive, "state.json", text)
+        archive.add("state.json", text)
 
 
 def read_checkpoint(path: Path) -> Any:

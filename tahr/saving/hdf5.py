@@ -3,19 +3,21 @@
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.variables import LARGE, Loaded
 
-__all__ = ["Stored", "declared_size", "h5_reading", "h5_writing", "is_hdf5", "text_list", "write_array"]
+__all__ = ["Pages", "Stored", "declared_size", "h5_reading", "h5_writing", "is_hdf5", "text_list", "write_array"]
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {1, 2, 3, 5, 6, 32000}  # deflate, shuffle, checksum, n-bit, scale-offset, lzf: all part of HDF5 or h5py
 RATIO, FREE = 1000, 1 << 20  # how much larger than stored data may be, and a size that needs no such look
 DEPTH = 256
 LEAST = 16 << 20  # what variables may take in any case
+ALIGNED = 64  # arrays begin at multiples of it, so that they can be mapped
 
 
 def is_hdf5(head: bytes) -> bool:
@@ -59,7 +61,8 @@ def h5_writing(target: Any) -> Iterator[Any]:
     """Open an HDF5 file to write."""
     import h5py
 
-    with h5py.File(target, "w", libver=("earliest", "v110")) as file:
+    form: Any = {"libver": ("earliest", "v110"), "alignment_threshold": 1024, "alignment_interval": ALIGNED}
+    with h5py.File(target, "w", **form) as file:
         yield file
 
 
@@ -171,16 +174,29 @@ def text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-class Stored(Mapping[str, Any]):
-    """The data sets of one group by name, read when asked for."""
+class Pages(NamedTuple):
+    """Where an HDF5 file lies uncompressed: a path or an open file, and the place in it."""
 
-    def __init__(self, *groups: Any):
+    file: Any
+    start: int
+
+
+class Stored(Mapping[str, Any]):
+    """The data sets of one group by name, read when asked for, or mapped where `pages` says they are."""
+
+    def __init__(self, *groups: Any, pages: Pages | None = None):
         import h5py
 
         self._items = {n: g for g in groups for n in g if isinstance(g[n], h5py.Dataset)}
+        self._pages = pages
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return read_array(self._items[name][name])
+        data = self._items[name][name]
+        mapped = None if self._pages is None else map_array(data, self._pages)
+        return (read_array(data) if mapped is None else mapped).view(Loaded)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._items  # without reading it
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
@@ -193,17 +209,44 @@ class Stored(Mapping[str, Any]):
         return tuple(self._items[name][name].shape)
 
 
+def map_array(data: Any, pages: Pages) -> np.ndarray | None:
+    """Return a data set as an array over the pages of its file; None if it is small, packed, or not aligned.
+
+    Pages that are written to become the process's own; the file stays as it is.
+    """
+    dtype, offset = _dtype_of(data), data.id.get_offset()
+    plain = dtype.kind in "fiubV" and dtype.isnative and not dtype.hasobject and data.size >= LARGE
+    if not plain or offset is None or (pages.start + offset) % dtype.itemsize:
+        return None
+    if offset + data.size * dtype.itemsize > data.file.id.get_filesize():
+        raise UnreadableFileError(f"{data.file.filename}: {data.name} is cut off.")
+    return np.memmap(pages.file, dtype, "c", pages.start + offset, data.shape)
+
+
 def read_array(data: Any) -> np.ndarray:
-    """Return a data set as an array; types that HDF5 lacks are named in an attribute."""
+    """Return a data set as an array; a large one begins aligned, so that frameworks can take its memory as it is."""
+    dtype = _dtype_of(data)
+    if data.size is None or data.size < LARGE or data.dtype.hasobject:
+        array = np.asarray(data[()])
+    else:
+        room = np.empty(data.nbytes + ALIGNED, "u1")
+        start = -room.ctypes.data % ALIGNED
+        array = room[start : start + data.nbytes].view(data.dtype).reshape(data.shape)
+        data.read_direct(array)
+    return array if dtype == data.dtype else array.view(dtype)
+
+
+def _dtype_of(data: Any) -> np.dtype:
+    """Return the type of a data set's numbers; types that HDF5 lacks are named in an attribute."""
     named = data.attrs.get("dtype")
     if named is None or data.dtype.kind != "V":
-        return np.asarray(data[()])
+        return data.dtype
     import ml_dtypes
 
     kind = getattr(ml_dtypes, text(named), None)
     if not isinstance(kind, type) or np.dtype(kind).itemsize != data.dtype.itemsize:
         raise UnreadableFileError(f"{data.file.filename}: {data.name} has the unknown type {text(named)!r}.")
-    return np.asarray(data[()]).view(kind)
+    return np.dtype(kind)
 
 
 def write_array(group: Any, name: str, value: Any) -> None:

@@ -3,48 +3,24 @@
 Keras looks for none of these members and opens the file as any other.
 """
 
-import hashlib
 import json
 import platform
 import sys
-import zipfile
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from tahr import tree
-from tahr.saving.archive import MADE, Archive, write_member
+from tahr.saving.archive import Archive
+from tahr.saving.archive_writer import ArchiveWriter
 from tahr.saving.errors import UnreadableFileError
 
-__all__ = ["EXAMPLE", "MANIFEST", "Members", "make_manifest", "read_example", "read_manifest", "write_example"]
+__all__ = ["EXAMPLE", "MANIFEST", "make_manifest", "read_example", "read_manifest", "write_example"]
 
 MANIFEST, EXAMPLE = "tahr/manifest.json", "tahr/example"
-FORMAT = 1
+FORMAT = 2
 HISTORY = 1000  # entries of a training history that are kept for each value
-
-
-class Members:
-    """Writes members into a zip file and takes note of their size and SHA-256."""
-
-    def __init__(self, archive: zipfile.ZipFile):
-        self.archive = archive
-        self.found: dict[str, dict[str, Any]] = {}
-
-    def add(self, name: str, content: str | IO[bytes]) -> None:
-        """Add a member."""
-        digest = hashlib.sha256()
-        with ThreadPoolExecutor(1) as beside:  # hashing leaves other threads alone
-            hashing: list[Future[None]] = []
-
-            def note(piece: bytes) -> None:
-                if hashing:
-                    hashing.pop().result()
-                hashing.append(beside.submit(digest.update, piece))
-
-            size = write_member(self.archive, name, content, note)
-        self.found[name] = {"size": size, "sha256": digest.hexdigest()}
 
 
 def make_manifest(model: Any, members: Mapping[str, Any], example: Any = None) -> str:
@@ -52,7 +28,7 @@ def make_manifest(model: Any, members: Mapping[str, Any], example: Any = None) -
 
     Args:
         model: the model.
-        members: size and SHA-256 of each member by name.
+        members: what an `ArchiveWriter` knows of each member by name.
         example: what `write_example` gave.
     """
     content = {
@@ -114,7 +90,7 @@ def _numbers(values: Any) -> bool:
 # ---- the example ----------------------------------------------------------------------------------------------------
 
 
-def write_example(members: Members, model: Any, inputs: Any) -> dict[str, Any]:
+def write_example(archive: ArchiveWriter, model: Any, inputs: Any) -> dict[str, Any]:
     """Add arrays of inputs and of the outputs that the model gives for them; return where they are."""
     from tahr import ops
     from tahr.saving.checkpoint import encode
@@ -123,7 +99,7 @@ def write_example(members: Members, model: Any, inputs: Any) -> dict[str, Any]:
     arrays: list[np.ndarray] = []
     described = {"inputs": encode(inputs, arrays, "inputs"), "outputs": encode(outputs, arrays, "outputs")}
     for i, array in enumerate(arrays):
-        with members.archive.open(zipfile.ZipInfo(f"{EXAMPLE}/{i}.npy", MADE), "w") as target:
+        with archive.member(f"{EXAMPLE}/{i}.npy") as target:
             np.lib.format.write_array(target, np.ascontiguousarray(array), allow_pickle=False)
     return described
 

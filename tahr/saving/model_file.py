@@ -5,16 +5,16 @@ import datetime
 import json
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tahr.saving.archive import Archive, write_member
+from tahr.saving.archive import Archive
+from tahr.saving.archive_writer import ArchiveWriter
 from tahr.saving.atomic import may_write, replacing, replacing_folder
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
-from tahr.saving.hdf5 import declared_size, h5_reading, h5_writing, is_hdf5
-from tahr.saving.manifest import MANIFEST, Members, make_manifest, write_example
+from tahr.saving.hdf5 import Pages, declared_size, h5_reading, h5_writing, is_hdf5
+from tahr.saving.manifest import MANIFEST, make_manifest, write_example
 from tahr.saving.report import LoadReport
 from tahr.saving.serialization import SharingScope, deserialize_keras_object, serialize_keras_object
 from tahr.saving.state import walk_state
@@ -83,21 +83,18 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
 def _save_zip(model: Any, path: Path, example: Any = None) -> None:
     config = model_to_json(model)
-    with replacing(path) as file, zipfile.ZipFile(file, "w") as archive:
-        members = Members(archive)
-        members.add(METADATA, _metadata())
-        members.add(CONFIG, config)
-        with tempfile.TemporaryFile(dir=path.resolve().parent) as weights:
-            with h5_writing(weights) as h5:
-                write_state(model, h5)
-            members.add(WEIGHTS, weights)
+    with replacing(path) as file, ArchiveWriter(file, digests=True) as archive:
+        archive.add(METADATA, _metadata())
+        archive.add(CONFIG, config)
+        with archive.member(WEIGHTS) as target, h5_writing(target) as h5:
+            write_state(model, h5)
         with tempfile.TemporaryDirectory() as folder:
             _save_assets(model, Path(folder))
             for asset in sorted(p for p in Path(folder).rglob("*") if p.is_file()):
                 with open(asset, "rb") as content:
-                    members.add(f"{ASSETS}/{asset.relative_to(folder).as_posix()}", content)
-        described = None if example is None else write_example(members, model, example)
-        write_member(archive, MANIFEST, make_manifest(model, members.found, described))
+                    archive.add(f"{ASSETS}/{asset.relative_to(folder).as_posix()}", content)
+        described = None if example is None else write_example(archive, model, example)
+        archive.add(MANIFEST, make_manifest(model, archive.members, described))
 
 
 def _save_folder(model: Any, path: Path) -> None:
@@ -150,6 +147,7 @@ def load_model(
     on_unknown: str = "error",
     weights_only: bool = False,
     isolate: bool = False,
+    mmap: bool = False,
 ) -> Any:
     """Return the model saved in a file, ready to predict, and to train on if it was compiled.
 
@@ -165,6 +163,9 @@ def load_model(
         weights_only: whether to return only the arrays, a dict by place, which needs no class at all.
         isolate: whether another process, with limits of memory, files and processes and without network, reads the
             whole file first, so that a file that breaks a reader breaks that process.
+        mmap: whether weights of a `.keras` file stay in it until they are used, and several processes share the memory
+            for them, where the file allows it (tahr's do) and the backend (JAX copies weights). The checksum is not
+            compared then, since that reads the whole file. Training changes the process's own copy, never the file.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -194,7 +195,7 @@ def load_model(
         return read_arrays(path)
     with contextlib.ExitStack() as scope:
         unknown = scope.enter_context(placeholders(_config_of(path))) if on_unknown == "placeholder" else {}
-        model, found = _load(path, custom_objects, compile, strict)
+        model, found = _load(path, custom_objects, compile, strict, mmap)
     found.placeholders = dict(unknown)
     return (model, found) if report else model
 
@@ -212,7 +213,7 @@ def _head(path: Path) -> bytes:
         return file.read(8)
 
 
-def _load(path: Path, custom_objects: Any, compile: bool, strict: bool) -> tuple[Any, LoadReport]:
+def _load(path: Path, custom_objects: Any, compile: bool, strict: bool, mmap: bool) -> tuple[Any, LoadReport]:
     if path.is_file():
         head = _head(path)
         if is_hdf5(head):
@@ -222,11 +223,12 @@ def _load(path: Path, custom_objects: Any, compile: bool, strict: bool) -> tuple
         if not head:
             raise UnreadableFileError(f"{path}: the file is empty.")
     with model_content(path) as content:
-        with content.weights() as h5:
+        with content.weights(check=not mmap) as h5:
             loading = LoadingScope(declared_size(h5), lambda problem: UnsafeFileError(f"{path}: {problem}."))
             with loading:
                 model = _model_of(content.text(CONFIG), str(path), custom_objects, compile, _major(content))
-            report = read_state(model, [h5], str(path), strict=strict, places=places_in(content, model))
+            pages = content.pages() if mmap else None
+            report = read_state(model, [h5], str(path), strict=strict, places=places_in(content, model), pages=pages)
         loading.finish()
         with tempfile.TemporaryDirectory() as folder:
             if content.assets(Path(folder)):
@@ -335,10 +337,14 @@ class _Zip:
         return name in self._archive.names()
 
     @contextlib.contextmanager
-    def weights(self) -> Iterator[Any]:
+    def weights(self, check: bool = True) -> Iterator[Any]:
         where = f"{self._archive.path}: {WEIGHTS}"
-        with self._archive.open(WEIGHTS) as file, h5_reading(file, where) as h5:
+        with self._archive.open(WEIGHTS, check) as file, h5_reading(file, where) as h5:
             yield h5
+
+    def pages(self) -> Pages | None:
+        found = self._archive.pages(WEIGHTS)
+        return None if found is None else Pages(*found)
 
     def assets(self, folder: Path) -> bool:
         return self._archive.extract(ASSETS, folder)
@@ -358,10 +364,13 @@ class _Folder:
             raise UnreadableFileError(f"{self._path}: {name} cannot be read ({error}).") from error
 
     @contextlib.contextmanager
-    def weights(self) -> Iterator[Any]:
+    def weights(self, check: bool = True) -> Iterator[Any]:
         place = self._path / WEIGHTS
         with h5_reading(place, str(place)) as h5:
             yield h5
+
+    def pages(self) -> Pages:
+        return Pages(self._path / WEIGHTS, 0)
 
     def assets(self, folder: Path) -> bool:
         import shutil

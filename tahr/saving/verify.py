@@ -1,6 +1,5 @@
 """Whether a `.keras` file is still what was saved: its checksums, and the outputs for the example in it."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,8 @@ import numpy as np
 
 from tahr import tree
 from tahr.saving.archive import Archive
-from tahr.saving.manifest import EXAMPLE, read_example, read_manifest
+from tahr.saving.archive_writer import digests_of
+from tahr.saving.manifest import MANIFEST, read_example, read_manifest
 from tahr.saving.scan import scan_file
 
 __all__ = ["verify_file"]
@@ -59,16 +59,14 @@ def verify_file(path: Path, custom_objects: Any = None) -> dict[str, Any]:
 
 def _compare_members(archive: Archive, listed: dict[str, Any]) -> list[str]:
     problems = []
-    names = {n for n in archive.names() if not n.startswith((f"{EXAMPLE}/", "tahr/manifest")) and not n.endswith("/")}
+    names = {n for n in archive.names() if n != MANIFEST and not n.endswith("/")}
     problems += [f"{name}: is missing." for name in sorted(set(listed) - names)]
     problems += [f"{name}: was added." for name in sorted(names - set(listed))]
     for name in sorted(names & set(listed)):
+        recorded = listed[name].get("sha256")
         with archive.open(name) as file:
-            digest = hashlib.sha256()
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-        if digest.hexdigest() != listed[name].get("sha256"):
-            problems.append(f"{name}: its SHA-256 is not the recorded one.")
+            if digests_of(file, isinstance(recorded, list)) != recorded:
+                problems.append(f"{name}: its SHA-256 is not the recorded one.")
     return problems
 
 

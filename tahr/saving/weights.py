@@ -12,7 +12,7 @@ import numpy as np
 from tahr.layers.layer import Layer
 from tahr.saving.atomic import may_write, replacing
 from tahr.saving.errors import MissingFileError, UnreadableFileError, UnsafeFileError
-from tahr.saving.hdf5 import Stored, h5_reading, h5_writing, is_hdf5, write_array
+from tahr.saving.hdf5 import Pages, Stored, h5_reading, h5_writing, is_hdf5, write_array
 from tahr.saving.report import LoadReport
 from tahr.saving.state import walk_state
 
@@ -257,6 +257,7 @@ def read_state(
     skip_mismatch: bool = False,
     strict: bool = False,
     places: Mapping[str, str] | None = None,
+    pages: Pages | None = None,
 ) -> LoadReport:
     """Load weights and the optimizer's state from open HDF5 files; everything is compared before anything changes.
 
@@ -267,6 +268,7 @@ def read_state(
         skip_mismatch: whether layers that do not fit stay as they are.
         strict: whether arrays without a place in the model are an error.
         places: where parts are in a file of Keras 2, by where they are today.
+        pages: where the one file can be mapped, so that its arrays are read when they are used.
 
     Raises:
         ValueError: if weights of layers are missing or do not fit.
@@ -274,7 +276,7 @@ def read_state(
     report, plan, problems, taken = LoadReport(where), [], [], set()
     for path, part in walk_state(model):
         groups = [g for file in files if (g := _group_at(file, (places or {}).get(path, path))) is not None]
-        stored = Stored(*groups)
+        stored = Stored(*groups, pages=pages)
         taken |= {g.name for g in groups}
         keep = getattr(part, "keep_stored", None)  # a placeholder takes what it finds
         if keep is not None:

@@ -71,7 +71,9 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         return model.optimizer.scale_loss(loss), (loss, y_pred, [get_mask(x) for x in tree.flatten(y_pred)])
 
     trainable = model.trainable_variables
-    (_, (loss, y_pred, masks)), gradients = value_and_grad(objective, trainable, has_aux=True)()
+    (_, (loss, y_pred, masks)), gradients = value_and_grad(
+        objective, trainable, has_aux=True, tables=model.optimizer.by_rows(trainable)
+    )()
     for x, mask in zip(tree.flatten(y_pred), masks, strict=True):  # which did not come out with the arrays
         if mask is not None:
             set_mask(x, mask)

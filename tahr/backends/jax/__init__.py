@@ -78,7 +78,12 @@ class Jax(Attention, Draws, Windows, Recurrent, Sparse, Backend):
         with jax.ensure_compile_time_eval():
             if isinstance(value, jax.Array):
                 return jax.device_put(self.cast(value, dtype), may_alias=False)
-            return jax.device_put(to_host(value, dtype), may_alias=False)
+            # JAX may keep the memory of a NumPy array, whatever `may_alias` says
+            return jax.device_put(np.array(to_host(value, dtype), copy=True))
+
+    def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
+        with jax.ensure_compile_time_eval():
+            return jax.device_put(to_host(array, dtype))
 
     def assign(self, old: Any, new: Any) -> Any:
         # a buffer of its own: training donates those of variables, which would take a shared one from its other holder

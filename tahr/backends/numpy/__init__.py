@@ -49,6 +49,9 @@ class NumPy(Draws, Windows, Backend):
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         return np.array(to_host(value, dtype), copy=True)
 
+    def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
+        return to_host(array, dtype)
+
     def assign(self, old: Any, new: Any) -> Any:
         return np.array(new, copy=True)
 

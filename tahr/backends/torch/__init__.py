@@ -121,10 +121,17 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Backend):
         return isinstance(x, torch.Tensor)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
-        made = self.tensor(value, dtype).detach().clone()
-        if trainable and made.is_floating_point():
-            made.requires_grad_()
-        return made
+        return self._asking(self.tensor(value, dtype).detach().clone(), trainable)
+
+    def blank(self, shape: tuple[int, ...], dtype: str) -> Any:
+        return torch.zeros((), dtype=DTYPES[dtype]).expand(shape)
+
+    def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
+        return self._asking(self.tensor(array, dtype), trainable)
+
+    def _asking(self, value: Any, trainable: bool) -> Any:
+        """Return an array that asks for gradients if a variable that holds it trains."""
+        return value.requires_grad_() if trainable and value.is_floating_point() else value
 
     def assign(self, old: Any, new: Any) -> Any:
         with torch.no_grad():
