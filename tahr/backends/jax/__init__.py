@@ -17,6 +17,7 @@ from tahr.backends.jax.attention import Attention
 from tahr.backends.jax.compile_cache import keep_compiled
 from tahr.backends.jax.random import Draws
 from tahr.backends.jax.recurrent import Recurrent
+from tahr.backends.jax.rows import Rows
 from tahr.backends.jax.sparse import Sparse
 from tahr.backends.jax.windows import Windows
 
@@ -25,7 +26,7 @@ if config.floatx() == "float64":
 keep_compiled()
 
 
-class Jax(Attention, Draws, Windows, Recurrent, Sparse, Backend):
+class Jax(Attention, Draws, Windows, Recurrent, Rows, Sparse, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"

@@ -14,7 +14,7 @@ from tahr.backends.rows import RowGradient
 class _Looking(threading.local):
     """What happens to lookups in the function that a gradient is taken of, by the `id` of the table's array."""
 
-    tables: dict[int, Callable[[Any], Any]] = {}  # noqa: RUF012 (replaced, never changed)
+    tables: dict[int, Callable[[Any], Any]] = {}
 
 
 _looking = _Looking()

@@ -20,6 +20,7 @@ from tahr.backends.torch.models import MODEL_METHODS
 from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
 from tahr.backends.torch.random import Draws
 from tahr.backends.torch.recurrent import Recurrent
+from tahr.backends.torch.rows import Rows
 from tahr.backends.torch.windows import Windows
 
 DTYPES = {
@@ -30,7 +31,7 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Backend):
+class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
