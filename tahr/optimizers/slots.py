@@ -71,7 +71,7 @@ class SlotOptimizer(Optimizer):
             slot.assign(new)
 
     def by_rows(self, variables: Sequence[Variable]) -> list[Variable]:
-        """Return the tables among variables, if nothing but the formula moves them, and that only where gradients are."""
+        """Return the tables among variables, if the formula alone moves them, and only where gradients are."""
         moved = self.clipnorm, self.clipvalue, self.global_clipnorm, self.loss_scale_factor, self.weight_decay
         others = self.use_ema or self.gradient_accumulation_steps or self.groups
         own = type(self).update_step.__module__.startswith("tahr.optimizers.")
