@@ -197,7 +197,7 @@ def _projected(batch: Any, transform: Any, last: bool, size: Any, order: int, fi
     run = OPERATIONS
     y, x = (run["convert_to_tensor"](part) for part in _grid(*size))
     transform = run["cast"](transform, "float32")
-    a0, a1, a2, b0, b1, b2, c0, c1 = (transform[:, i, None, None] for i in range(8))
+    a0, a1, a2, b0, b1, b2, c0, c1 = (run["reshape"](transform[:, i], (-1, 1, 1)) for i in range(8))
     k = c0 * x + c1 * y + 1
     columns, rows = (a0 * x + a1 * y + a2) / k, (b0 * x + b1 * y + b2) / k
     return warp(batch, rows, columns, order, fill_mode, fill_value, last)
