@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from tahr import backends, ops
+from tahr import backends, dtypes, ops
 from tahr.backends.rows import RowGradient
 from tahr.optimizers.optimizer import Arrays, Optimizer
 from tahr.variables import Variable
@@ -61,12 +61,19 @@ class SlotOptimizer(Optimizer):
         """
         raise NotImplementedError(f"{type(self).__name__} defines no `step`.")
 
+    def _wide_step(self, gradient: Any, value: Any, slots: Slots, rate: Any, t: Any) -> tuple[Any, Slots]:
+        """Return what `step` gives for arrays of short floats as float32, which not every framework makes of both."""
+        if dtypes.of(value) in ("float16", "bfloat16"):
+            gradient, value, *slots = (ops.cast(x, "float32") for x in (gradient, value, *slots))
+        return self.step(gradient, value, tuple(slots), rate, t)
+
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its slots by `step`."""
         kept = self._slots[self._positions[id(variable)]]
         t = ops.cast(ops.add(self.iterations, 1), "float32")
         slots = tuple(slot.value for slot in kept)
-        value, slots = self.step(ops.cast(gradient, variable.dtype), variable.value, slots, learning_rate, t)
+        gradient = ops.cast(gradient, variable.dtype)
+        value, slots = self._wide_step(gradient, variable.value, slots, learning_rate, t)
         for slot, new in zip([variable, *kept], [value, *slots], strict=True):
             slot.assign(new)
 
@@ -103,7 +110,7 @@ class SlotOptimizer(Optimizer):
         if arrays.donated and engine.update_in_place(self, gradients, arrays.values, slots, rate, t):
             return None
         for i, variable in enumerate(arrays.variables):
-            value, new = self.step(gradients[i], arrays.values[i], slots[i], rate, t)
+            value, new = self._wide_step(gradients[i], arrays.values[i], slots[i], rate, t)
             arrays.values[i] = engine.cast(value, variable._dtype)
             for slot, array in zip(kept[i], new, strict=True):
                 arrays.state[id(slot)] = engine.cast(array, slot._dtype)
