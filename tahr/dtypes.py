@@ -43,6 +43,28 @@ EPSILON = {
     **dict.fromkeys(("float32", "complex64"), 2.0**-23),
     **dict.fromkeys(("float64", "complex128"), 2.0**-52),
 }
+_LARGEST = {
+    "float8_e4m3fn": 448.0,
+    "float8_e5m2": 57344.0,
+    "float16": 65504.0,
+    "bfloat16": (2 - 2.0**-7) * 2.0**127,
+    "float32": (2 - 2.0**-23) * 2.0**127,
+    "float64": (2 - 2.0**-52) * 2.0**1023,
+}
+
+
+def limits(name: str) -> tuple[float, float]:
+    """Return the smallest and the largest number of a type that is not complex.
+
+    >>> from tahr import dtypes
+    >>> dtypes.limits("int8"), dtypes.limits("bool"), dtypes.limits("float16")
+    ((-128, 127), (0, 1), (-65504.0, 65504.0))
+    """
+    if name in _LARGEST:
+        return -_LARGEST[name], _LARGEST[name]
+    if name == "bool" or name[0] == "u":
+        return 0, 2 ** _BITS[name] - 1
+    return -(2 ** (_BITS[name] - 1)), 2 ** (_BITS[name] - 1) - 1
 
 
 def standardize_dtype(dtype: Any) -> str:

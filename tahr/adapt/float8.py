@@ -7,9 +7,7 @@ Inputs and weights go through `float8_e4m3fn`, gradients of the results through 
 from collections.abc import Callable
 from typing import Any
 
-import ml_dtypes
-
-from tahr import ops, quantizers
+from tahr import dtypes, ops, quantizers
 from tahr.adapt.stand_in import StandIn
 from tahr.variables import Variable
 
@@ -20,7 +18,7 @@ ROLES = {"inputs": "float8_e4m3fn", "kernel": "float8_e4m3fn", "outputs_grad": "
 
 def _through(kind: str, x: Any, scale: Any, history: Any) -> tuple[Any, Any, Any]:
     """Return `x` by way of an 8-bit type, and the next scale and history of largest sizes."""
-    largest = float(ml_dtypes.finfo(kind).max)
+    largest = dtypes.limits(kind)[1]
     scale = quantizers.compute_float8_scale(ops.max(history, axis=0), scale, largest)
     found = quantizers.quantize_and_dequantize(x, ops.cast(scale, x.dtype), kind, x.dtype)
     return found, scale, quantizers.compute_float8_amax_history(x, history)

@@ -35,9 +35,14 @@ def _base() -> Any:
     return Layer
 
 
-@functools.cache
+_infos: dict[type, CallInfo] = {}  # not `functools.cache`, into which torch.compile looks
+
+
 def call_info(cls: type) -> CallInfo:
-    return CallInfo(cls)
+    found = _infos.get(cls)
+    if found is None:
+        found = _infos[cls] = CallInfo(cls)
+    return found
 
 
 def call_takes(cls: type, name: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from tahr import tree
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
+from tahr.layers.structure import unique
 from tahr.masks import set_mask
 from tahr.models.function import Function, fit_input, match_structure
 from tahr.models.model import Model
@@ -30,8 +31,9 @@ class Functional(Model):
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return symbols for the outputs."""
-        flat = match_structure(self._function._inputs_struct, self._function.inputs, inputs, self.name)
-        return self._function.compute_output_spec(flat)
+        symbols = self._function.inputs
+        flat = match_structure(self._function._inputs_struct, symbols, inputs, self.name)
+        return self._function.compute_output_spec([fit_input(x, s) for x, s in zip(flat, symbols, strict=True)])
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return the shapes of the outputs for shapes of the inputs."""
@@ -40,8 +42,7 @@ class Functional(Model):
     @property
     def _layers(self) -> list[Layer]:
         graph = [o for o in self._function.operations if isinstance(o, Layer)] if self._function is not None else []
-        known = {id(layer) for layer in graph}
-        return graph + [layer for layer in super()._layers if id(layer) not in known]
+        return unique([*graph, *(x for x in self._parts(Layer) if x is not self)])
 
     @property
     def operations(self) -> list[Any]:

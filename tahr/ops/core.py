@@ -34,23 +34,11 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
     from tahr.ops.elementwise import clip
 
     wanted, given = dtypes.canonical(dtypes.standardize_dtype(dtype)), dtypes.of(x)
-    low, high = _range(wanted)
-    lowest, highest = _range(given)
+    low, high = dtypes.limits(wanted)
+    lowest, highest = dtypes.limits(given)
     if low <= lowest and high >= highest:
         return cast(x, wanted)
     return cast(clip(x, *(_inside(bound, given, wanted) for bound in (low, high))), wanted)
-
-
-def _range(dtype: str) -> tuple[float, float]:
-    if dtype == "bool":
-        return 0, 1
-    if dtypes.is_int(dtype):
-        info = np.iinfo(dtype)
-        return int(info.min), int(info.max)
-    import ml_dtypes
-
-    found = ml_dtypes.finfo(dtype)
-    return float(found.min), float(found.max)
 
 
 def _inside(bound: float, given: str, wanted: str) -> float:

@@ -6,9 +6,7 @@ NVIDIA's Transformer Engine.
 
 from typing import Any
 
-import ml_dtypes
-
-from tahr import ops
+from tahr import dtypes, ops
 
 __all__ = ["compute_float8_amax_history", "compute_float8_scale", "quantize_and_dequantize"]
 
@@ -62,7 +60,7 @@ def quantize_and_dequantize(inputs: Any, scale: Any, quantized_dtype: str, compu
     """
     if quantized_dtype not in ("float8_e4m3fn", "float8_e5m2"):
         raise ValueError(f"quantized_dtype: expected 'float8_e4m3fn' or 'float8_e5m2'; received {quantized_dtype!r}.")
-    largest = float(ml_dtypes.finfo(quantized_dtype).max)
+    largest = dtypes.limits(quantized_dtype)[1]
     scale = ops.cast(scale, compute_dtype)
     x = ops.clip(ops.cast(inputs, compute_dtype) / scale, -largest, largest)
     return ops.cast(ops.cast(x, quantized_dtype), compute_dtype) * scale
