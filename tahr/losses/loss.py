@@ -138,12 +138,12 @@ def by_sample(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def match_ranks(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Return both with equal ranks where they differ by one last axis of size 1, as (n,) and (n, 1) do."""
-    y_true_shape, y_pred_shape = shapes.of(y_true), shapes.of(y_pred)
-    if len(y_true_shape) == len(y_pred_shape) + 1 and y_true_shape[-1] == 1:
-        return ops.squeeze(y_true, axis=-1), y_pred
-    if len(y_pred_shape) == len(y_true_shape) + 1 and y_pred_shape[-1] == 1:
-        return y_true, ops.squeeze(y_pred, axis=-1)
+    """Return both with equal ranks where they differ by one last axis of size 1; (n,) becomes (n, 1) beside it."""
+    a, b = shapes.of(y_true), shapes.of(y_pred)
+    if len(a) == len(b) + 1 and a[-1] == 1:
+        return (y_true, ops.expand_dims(y_pred, -1)) if len(b) == 1 else (ops.squeeze(y_true, axis=-1), y_pred)
+    if len(b) == len(a) + 1 and b[-1] == 1:
+        return (ops.expand_dims(y_true, -1), y_pred) if len(a) == 1 else (y_true, ops.squeeze(y_pred, axis=-1))
     return y_true, y_pred
 
 

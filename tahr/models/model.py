@@ -66,6 +66,8 @@ class Model(Layer):
             from tahr import backends
             from tahr.compat.methods import old_method
 
+            if hasattr(type(self), name):  # a property that raised an AttributeError, which says more
+                return object.__getattribute__(self, name)
             own = backends.current().model_methods.get(name)
             return old_method(self, name) if own is None else functools.partial(own, self)
 

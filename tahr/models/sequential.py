@@ -5,8 +5,8 @@ from typing import Any
 from tahr import tree
 from tahr.layers.input_layer import Input, InputLayer
 from tahr.layers.layer import Layer
-from tahr.models.function import Function
-from tahr.models.functional import Functional, run
+from tahr.models.function import Function, fit_input
+from tahr.models.functional import run
 from tahr.models.model import Model
 from tahr.symbolic import KerasTensor, SymbolicValueError
 
@@ -78,8 +78,8 @@ class Sequential(Model):
         first = self._stack[0] if self._stack else None
         if isinstance(first, InputLayer) and len(self._stack) > 1:
             self.build(first.batch_shape)
-        elif isinstance(first, Functional) and first._function is not None and len(first.inputs) == 1:
-            self.build(first.inputs[0].shape)
+        elif (graph := getattr(first, "_function", None)) is not None and len(graph.inputs) == 1:
+            self.build(graph.inputs[0].shape)
 
     def build(self, input_shape: Any = None) -> None:
         """Make the graph and the weights for an input shape including the batch.
@@ -102,7 +102,8 @@ class Sequential(Model):
             return
         else:
             first = self._stack[0]
-            dtype = first.inputs[0].dtype if isinstance(first, Functional) else first.compute_dtype
+            graph = getattr(first, "_function", None)
+            dtype = first.compute_dtype if graph is None else graph.inputs[0].dtype
             x = inputs = Input(batch_shape=tuple(input_shape), dtype=dtype)
             rest = self._stack
         for layer in rest:
@@ -132,7 +133,9 @@ class Sequential(Model):
 
     def compute_output_spec(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Return symbols for the outputs."""
-        return self._function.compute_output_spec([inputs]) if self._function is not None else self.call(inputs)
+        if self._function is None:
+            return self.call(inputs)
+        return self._function.compute_output_spec([fit_input(inputs, self._function.inputs[0])])
 
     @property
     def _layers(self) -> list[Layer]:

@@ -93,6 +93,7 @@ class Compiled:
             *self._build_reports(self._metrics, y, y_pred, several, weighted=False),
             *self._build_reports(self._weighted, y, y_pred, several, weighted=True),
         ]
+        _tell_apart(self._reports)
         self.built = True
 
     def _build_terms(self, y_pred: Any, several: bool) -> list["_Term"]:
@@ -119,7 +120,7 @@ class Compiled:
             for item in found:
                 metric = _metric(item, _leaf(y, y_pred, i), tree.flatten(y_pred)[i])
                 name = item if isinstance(item, str) and not _is_class_name(item) else metric.name
-                reports.append(_Report(i, metric, f"{self._names[i]}_{name}" if several else name, weighted))
+                reports.append(_Report(i, metric, f"{self._names[i]}_" if several else "", name, weighted))
         return reports
 
     # ---- use ----------------------------------------------------------------------------------------------------
@@ -199,8 +200,23 @@ class _Term:
 class _Report:
     """One metric: the output it looks at, and the name its value goes by."""
 
-    def __init__(self, index: int, metric: Any, name: str, weighted: bool):
-        self.index, self.metric, self.name, self.weighted = index, metric, name, weighted
+    def __init__(self, index: int, metric: Any, prefix: str, name: str, weighted: bool):
+        self.index, self.metric, self.weighted = index, metric, weighted
+        self.prefix, self.own = prefix, name
+        self.name = prefix + name
+
+
+def _tell_apart(reports: list[_Report]) -> None:
+    """Give metrics of one name names of their own: `weighted_` before that of a weighted one, else a number behind."""
+    taken: set[str] = set()
+    for report in reports:
+        if report.weighted and report.name in taken:
+            report.name = f"{report.prefix}weighted_{report.own}"
+        name, count = report.name, 0
+        while report.name in taken:
+            count += 1
+            report.name = f"{name}_{count}"
+        taken.add(report.name)
 
 
 def _loss(given: Any) -> Any:
@@ -212,7 +228,12 @@ def _loss(given: Any) -> Any:
         return found
     if not callable(found):
         raise TypeError(f"compile: expected a loss to be a name, a function or a Loss; received {given!r}.")
-    return FunctionLoss(found, name=getattr(found, "__name__", None))
+    return FunctionLoss(found, name=_name_of(found))
+
+
+def _name_of(function: Any) -> str | None:
+    name = getattr(function, "__name__", None)
+    return "lambda" if name == "<lambda>" else name
 
 
 def _check_metrics(given: Any, what: str) -> Any:
@@ -237,7 +258,7 @@ def _metric(item: Any, y: Any, y_pred: Any) -> Any:
     found = metrics.get(item)
     if isinstance(found, metrics.Metric):
         return found
-    return metrics.MeanMetricWrapper(found, name=getattr(found, "__name__", None))
+    return metrics.MeanMetricWrapper(found, name=_name_of(found))
 
 
 def _names_of(y_pred: Any, output_names: list[str] | None) -> list[str]:

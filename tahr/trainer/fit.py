@@ -181,13 +181,13 @@ def _run_epoch(
     one_by_one = listeners.wants_batches
     try:
         while not (step and (model.stop_training or span.is_over(training.steps))):
-            if one_by_one:
-                listeners.on_train_batch_begin(step)
             count = 1 if one_by_one else session.pace.steps()
             count = min(count, listeners.batches_to_pause() or count, span.left(training.steps) or count)
             chunk = feed.take(count)
             if chunk is None:
                 break
+            if one_by_one:
+                listeners.on_train_batch_begin(step)
             latest = dispatch("train", chunk)
             step += chunk.batches
             training.advance(step)
@@ -236,11 +236,11 @@ def _run_evaluation(
     step, latest = 0, None
     try:
         while True:
-            if one_by_one:
-                listeners.on_test_batch_begin(step)
             chunk = feed.take(1 if one_by_one else session.pace.steps())
             if chunk is None:
                 break
+            if one_by_one:
+                listeners.on_test_batch_begin(step)
             latest = session.dispatch("test", chunk)
             step += chunk.batches
             if one_by_one:

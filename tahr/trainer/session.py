@@ -135,7 +135,7 @@ class Session:
         with scope, known_structure(self._structure):
             found = run(self.model)
         unknown = [v for key, v in scope.updated.items() if key not in known]
-        if unknown and kind == "train":
+        if unknown and kind in ("train", "test"):
             raise _NewVariables(unknown)
         return [scope.values[id(v)] for v in variables], found
 

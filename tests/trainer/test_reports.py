@@ -1,0 +1,138 @@
+"""What training and evaluation report: weighted and not, for targets without a last axis, under which names."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tahr as keras
+from tahr import layers, losses, metrics, ops
+from tahr.losses.loss import FunctionLoss
+
+pytestmark = pytest.mark.trains
+
+RNG = np.random.default_rng(0)
+X = RNG.random((12, 4)).astype("float32")
+Y = (X.sum(axis=1) > 2).astype("float32")
+WEIGHTS = np.linspace(0, 1, 12).astype("float32")
+
+
+def regressor(**options: Any) -> Any:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1, "sigmoid", kernel_initializer="ones")])
+    model.compile(keras.optimizers.SGD(0.0), "binary_crossentropy", **options)
+    return model
+
+
+LOSSES = [
+    "mse",
+    "mae",
+    "hinge",
+    "poisson",
+    "kl_divergence",
+    "cosine_similarity",
+    "huber",
+    "log_cosh",
+    "binary_crossentropy",
+]
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize(("y", "p"), [((12,), (12, 1)), ((12, 1), (12,))])
+def test_a_missing_last_axis_changes_nothing(name: str, y: Any, p: Any) -> None:
+    guess = RNG.uniform(0.1, 0.9, (12, 1)).astype("float32")
+    function = losses.get(name)
+    for weights in (None, WEIGHTS):
+        loss = FunctionLoss(function)
+        found = loss(Y.reshape(y), guess.reshape(p), sample_weight=weights)
+        assert float(found) == pytest.approx(float(loss(Y[:, None], guess, sample_weight=weights)), rel=1e-6)
+        one, other = (metrics.MeanMetricWrapper(function) for _ in range(2))
+        one.update_state(Y.reshape(y), guess.reshape(p), sample_weight=weights)
+        other.update_state(Y[:, None], guess, sample_weight=weights)
+        assert float(one.result()) == pytest.approx(float(other.result()), rel=1e-6)
+
+
+def test_weights_count_for_targets_without_a_last_axis() -> None:
+    given = {"metrics": ["mae"], "weighted_metrics": ["mae"]}
+    flat = regressor(**given).evaluate(X, Y, sample_weight=WEIGHTS, verbose=0, return_dict=True)
+    full = regressor(**given).evaluate(X, Y[:, None], sample_weight=WEIGHTS, verbose=0, return_dict=True)
+    assert flat == pytest.approx(full, rel=1e-6)
+    errors = np.abs(Y - regressor().predict(X, verbose=0)[:, 0])
+    assert full["mae"] == pytest.approx(errors.mean(), rel=1e-5)
+    assert full["weighted_mae"] == pytest.approx((errors * WEIGHTS).sum() / WEIGHTS.sum(), rel=1e-5)
+    history = regressor().fit(X, Y, sample_weight=WEIGHTS, batch_size=12, verbose=0).history
+    assert history["loss"][0] == pytest.approx(full["loss"], rel=1e-5)
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_metrics_that_wait_for_shapes(eager: bool) -> None:
+    """The variables of some are made with the first batch, which may be one of `evaluate`."""
+    model = regressor(metrics=[metrics.R2Score(), metrics.F1Score(threshold=0.5)], run_eagerly=eager)
+    found = model.evaluate(X, Y[:, None], batch_size=5, verbose=0, return_dict=True)
+    direct = metrics.R2Score()
+    direct.update_state(Y[:, None], model.predict(X, verbose=0))
+    assert found["r2_score"] == pytest.approx(float(direct.result()), rel=1e-4)
+    assert found["f1_score"][0] > 0
+
+
+def two_outputs() -> Any:
+    x = keras.Input((4,))
+    return keras.Model(x, [layers.Dense(1, name="a")(x), layers.Dense(1, name="b")(x)])
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"weighted_metrics": ["mae"]}, {"loss", "mae"}),
+        (
+            {"metrics": ["mae", "mae"], "weighted_metrics": ["mae", "mse"]},
+            {"loss", "mae", "mae_1", "weighted_mae", "mse"},
+        ),
+        ({"metrics": [lambda y, y_pred: ops.mean(y)]}, {"loss", "lambda"}),
+        (
+            {
+                "metrics": [metrics.MeanSquaredError(name="z")],
+                "weighted_metrics": [metrics.MeanAbsoluteError(name="z")],
+            },
+            {"loss", "z", "weighted_z"},
+        ),
+    ],
+    ids=["alone", "both", "lambda", "objects"],
+)
+def test_names(given: Any, names: set[str]) -> None:
+    assert set(regressor(**given).fit(X, Y, verbose=0).history) == names
+
+
+def test_names_of_several_outputs() -> None:
+    model = two_outputs()
+    model.compile("sgd", ["mse", "mse"], metrics=[["mae"], ["mae"]], weighted_metrics=[["mae"], ["mse"]])
+    found = model.evaluate(X, [Y, Y], verbose=0, return_dict=True)
+    assert set(found) == {"loss", "a_loss", "b_loss", "a_mae", "a_weighted_mae", "b_mae", "b_mse"}
+
+
+def test_columns_for_inputs_of_one_number() -> None:
+    inputs = {name: keras.Input((1,), name=name) for name in "ab"}
+    model = keras.Model(inputs, layers.Dense(1)(layers.Concatenate()(list(inputs.values()))))
+    model.compile("sgd", "mse")
+    model.fit({"a": X[:, 0], "b": X[:, 1]}, Y, verbose=0)
+    columns = model.predict({"a": X[:, 0], "b": X[:, 1]}, verbose=0)
+    np.testing.assert_allclose(columns, model.predict({"a": X[:, :1], "b": X[:, 1:2]}, verbose=0))
+
+
+def test_batches_begin_only_if_there_are_any() -> None:
+    seen: list[str] = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(f"begin {batch}"),
+        on_train_batch_end=lambda batch, logs: seen.append(f"end {batch}"),
+    )
+    regressor().fit(X, Y, batch_size=6, verbose=0, callbacks=[note])
+    assert seen == ["begin 0", "end 0", "begin 1", "end 1"]
+
+
+def test_a_stack_on_a_stack_knows_its_shapes() -> None:
+    base = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model = keras.Sequential([base, layers.Dense(2)])
+    model.pop()
+    model.add(layers.Dense(5))
+    assert model.output_shape == (None, 5) and model.predict(X, verbose=0).shape == (12, 5)
+    with pytest.raises(AttributeError, match="not built yet"):
+        _ = keras.Sequential([layers.Dense(2)]).output_shape
