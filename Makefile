@@ -8,7 +8,7 @@ STAMP := .venv/.installed
 help:
 	@echo "make demo             train, evaluate, save, reload and predict on real data"
 	@echo "make test             the whole test suite on every backend"
-	@echo "make exchange         files to and from real Keras, in an environment of its own, .bench/"
+	@echo "make exchange         files to and from real Keras, and real models that are downloaded"
 	@echo "make check            formatting, lint, types, house rules, fast tests, yardsticks"
 	@echo "make bench [only=NAME] speed against the frameworks themselves and against Keras"
 	@echo "make explain op=NAME  who runs an operation on which backend"
@@ -26,7 +26,7 @@ test: $(STAMP)
 	$(BIN)/python tests/run_all.py
 
 exchange: $(STAMP)
-	$(BIN)/python -m pytest -q -m exchange tests
+	$(BIN)/python tests/run_all.py exchange
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

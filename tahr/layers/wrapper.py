@@ -84,6 +84,9 @@ class SpectralNormalization(Wrapper):
         layer: a layer with a `kernel` or `embeddings`.
         power_iterations: rounds of the power method for each batch.
 
+    The layer keeps the normalised kernel, and its gradient is that of the normalised kernel, as in Keras on PyTorch and
+    TensorFlow. (Keras on JAX does not keep it: what is trained there predicts with a kernel that is not normalised.)
+
     Source: Miyato et al., Spectral Normalization for Generative Adversarial Networks, 2018.
 
     >>> layer = keras.layers.SpectralNormalization(keras.layers.Dense(2))
@@ -115,7 +118,8 @@ class SpectralNormalization(Wrapper):
         if training:
             u, kernel = self.normalized_weights()
             self.vector_u.assign(u)
-            self.kernel.assign(kernel)
+            held = ops.convert_to_tensor(self.kernel)
+            self.kernel.assign(ops.stop_gradient(kernel) + (held - ops.stop_gradient(held)))
         return self.layer(inputs)
 
     def normalized_weights(self) -> tuple[Any, Any]:

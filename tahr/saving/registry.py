@@ -188,7 +188,8 @@ def room_of(module: str) -> str | None:
     parts = module.split(".")
     if parts[0] not in ("keras", "tahr"):
         return None
-    path = ".".join(parts[2:] if parts[1:2] == ["src"] else parts[1:])
+    inner = parts[2:] if parts[1:2] == ["src"] else parts[1:]
+    path = ".".join(inner[2:] if inner[0:1] == ["backend"] and len(inner) > 2 else inner)  # Keras on torch has its own
     inside = [name for name in ROOMS if path == name or path.startswith(name + ".")]
     return max(inside, key=len) if inside else None
 

@@ -92,6 +92,7 @@ class Session:
         }
         self._functions.clear()
         self._structure.clear()
+        self._complete = False
 
     @property
     def model(self) -> Any:
@@ -129,7 +130,7 @@ class Session:
         """Return the new values of the state of `kind` and the result of `run(model)`, from the values before."""
         variables = self.of[kind]
         scope = StatelessScope(collect_losses=True)
-        scope.donated = kind == "train"
+        scope.donated = kind == "train" and self._complete  # a step that finds new variables runs once more
         scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
         known = set(scope.values)
         with scope, known_structure(self._structure):
@@ -142,9 +143,10 @@ class Session:
     # What follows is kept by the session, so it holds the session weakly: no cycle keeps a model's weights alive.
 
     def _step(self, kind: str) -> Callable[[list[Any], Any], tuple[list[Any], Any]]:
-        session = weakref.proxy(self)
+        known = weakref.ref(self)
 
         def step(values: list[Any], batch: Any) -> tuple[list[Any], Any]:
+            session: Any = known()
             if session.own_logs[kind]:
                 with session.engine.enable_grad():  # a step of the user's own may call `loss.backward()`
                     new, logs = session._scoped(kind, values, lambda model: run_step(model, kind, batch))
@@ -187,6 +189,7 @@ class Session:
                 self._adopt(found.variables)
                 return self.dispatch(kind, chunk)
             self.engine.publish(variables, values)
+            self._complete |= kind == "train"
         if values:
             self.engine.synchronize(values[0])
         self.pace.note(chunk.key, chunk.batches, time.perf_counter() - began, fresh)

@@ -211,6 +211,14 @@ def normalized(keras):
     return keras.Model(x, layers.Dense(2, kernel_regularizer=keras.regularizers.L1L2(0.01, 0.02))(y))
 
 
+def spectral(keras):
+    layers = keras.layers
+    x = keras.Input((4, 6))
+    y = layers.SpectralNormalization(layers.Conv1D(5, 2), power_iterations=2)(x)
+    y = layers.SpectralNormalization(layers.Dense(4))(layers.Flatten()(y))
+    return keras.Model(x, layers.Dense(2)(y))
+
+
 def activated(keras):
     layers = keras.layers
     x = keras.Input((6,))
@@ -305,6 +313,7 @@ SHAPES = {
     "states": [(5, 3), (4, 3)],
     "masked": [(6, 3)],
     "normalized": [(4, 6)],
+    "spectral": [(4, 6)],
     "activated": [(6,)],
     "merged": [(4,), (4,)],
     "einsum": [(5, 4)],

@@ -1,6 +1,6 @@
 """Files go to real Keras and come back: equal predictions, and an equal loss of the next training step.
 
-Keras runs as a black box in an environment of its own, `.bench/`, which `benchmarks/peers_env.py` makes.
+Keras runs as a black box in a process of its own, from `.exchange/`, which `tests/exchange_env.py` makes.
 """
 
 import json
@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 import tahr as keras
+from tests import exchange_env
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.exchange, pytest.mark.trains]
 
 # The text runs with whatever package is called `keras`.
@@ -25,8 +25,11 @@ BUILDERS = (Path(__file__).parent / "exchange_builders.py").read_text("utf-8")
 NAMES = [
     "sequential", "functional", "nested", "lstm", "batch_normalization", "operations", "mixed", "layered", "attention",
     "grouped_attention", "separable", "convolutions_1d", "convolutions_3d", "padded", "conv_lstm", "cells", "states",
-    "masked", "normalized", "activated", "merged", "einsum", "shared_model", "frozen", "lookups", "functions",
+    "masked", "normalized", "spectral", "activated", "merged", "einsum",
+    "shared_model", "frozen", "lookups", "functions",
 ]  # fmt: skip
+# Where backends of Keras differ: on JAX, spectral normalization does not keep the kernel that it normalises.
+ENGINES = {"spectral": "torch"}
 # Keras itself reads no .h5 file of a graph with operations (masks are such).
 CASES = [
     *((n, "keras") for n in NAMES),
@@ -60,11 +63,12 @@ exec(BUILDERS, here)
 class Peer:
     """A process with real Keras that does what it is told, line by line."""
 
-    def __init__(self, python: Path):
-        environment = {**os.environ, "KERAS_BACKEND": "jax", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    def __init__(self, folder: Path, engine: str):
+        home = str(folder / "home")
+        environment = {**os.environ, "KERAS_BACKEND": engine, "PYTHONPATH": str(folder), "KERAS_HOME": home}
         self.process = subprocess.Popen(
-            [str(python), "-c", textwrap.dedent(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=environment, cwd=python.parent,
+            [sys.executable, "-c", textwrap.dedent(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env=environment, cwd=folder,
         )  # fmt: skip
 
     def ask(self, do: str, name: str, path: Path) -> dict[str, Any]:
@@ -79,15 +83,21 @@ class Peer:
 
 
 @pytest.fixture(scope="module")
-def peer() -> Iterator[Peer]:
-    made = subprocess.run(
-        [sys.executable, str(ROOT / "benchmarks" / "peers_env.py")], check=True, capture_output=True, text=True
-    )
-    process = Peer(Path(made.stdout.strip().splitlines()[-1]))
-    yield process
-    assert process.process.stdin is not None
-    process.process.stdin.close()
-    process.process.wait(30)
+def peers() -> Iterator[dict[str, Peer]]:
+    running: dict[str, Peer] = {}
+    yield running
+    for peer in running.values():
+        assert peer.process.stdin is not None
+        peer.process.stdin.close()
+        peer.process.wait(30)
+
+
+@pytest.fixture
+def peer(name: str, peers: dict[str, Peer]) -> Peer:
+    engine = ENGINES.get(name, "jax")
+    if engine not in peers:
+        peers[engine] = Peer(exchange_env.make(), engine)
+    return peers[engine]
 
 
 def compare(theirs: dict[str, Any], ours: dict[str, Any], name: str) -> None:

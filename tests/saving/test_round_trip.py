@@ -269,3 +269,20 @@ def test_what_a_file_lacks_begins_as_ever(initializer: str, tmp_path: Path) -> N
     kept, lost = (v.numpy() for v in keras.saving.load_model(tmp_path / "a.keras").weights)
     np.testing.assert_array_equal(kept, model.weights[0].numpy())
     assert 0.04 < lost.std() < 0.06
+
+
+@pytest.mark.trains
+def test_predicting_before_training_changes_nothing(tmp_path: Path) -> None:
+    """State that the first step of a loaded model finds (its metrics) does not make it count twice."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    model.compile("adam", "mse", metrics=["mae"])
+    x, y = np.eye(3, dtype="float32"), np.ones((3, 2), "float32")
+    model.fit(x, y, verbose=0)
+    model.save(tmp_path / "model.keras")
+    found = []
+    for predict in (False, True):
+        again = keras.saving.load_model(tmp_path / "model.keras")
+        if predict:
+            again.predict(x, verbose=0)
+        found.append([again.fit(x, y, verbose=0).history["loss"][0] for _ in range(2)])
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
