@@ -1,11 +1,13 @@
 """Derivatives on TensorFlow: tapes for gradients, `ForwardAccumulator` for directions, `vectorized_map` for axes."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tahr.backends.forward import forward_mode
+from tahr.backends.rows import RowGradient
 from tahr.backends.tensorflow.loading import tf
 
 _ZERO = tf.UnconnectedGradients.ZERO
@@ -15,18 +17,57 @@ def _dense(gradients: Any) -> list[Any]:
     return [tf.convert_to_tensor(g) for g in gradients]
 
 
+class _Looking(threading.local):
+    tables: frozenset[int] = frozenset()  # `id`s of the leaves whose gradient may be that of rows
+
+
+_looking = _Looking()
+
+
+def _gradients(fn: Callable[..., Any], arrays: list[Any], rest: Any, tables: Any = ()) -> Any:
+    leaves = [tf.identity(a) for a in arrays]  # `fn` may know the arrays themselves, too
+    outer, _looking.tables = _looking.tables, frozenset(id(leaves[i]) for i in tables)
+    try:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(leaves)
+            value, extra = fn(leaves, *rest)
+    finally:
+        _looking.tables = outer
+    return (value, extra), tape.gradient(value, leaves, unconnected_gradients=_ZERO)
+
+
 class Autodiff:
     """The duties of the TensorFlow backend that have to do with derivatives."""
 
     def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         def run(arrays: list[Any], *rest: Any) -> Any:
-            leaves = [tf.identity(a) for a in arrays]  # `fn` may know the arrays themselves, too
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(leaves)
-                value, extra = fn(leaves, *rest)
-            return (value, extra), _dense(tape.gradient(value, leaves, unconnected_gradients=_ZERO))
+            found, gradients = _gradients(fn, arrays, rest)
+            return found, _dense(gradients)
 
         return run
+
+    def look_up(self, table: Any, ids: Any) -> Any:
+        if id(table) not in _looking.tables:
+            return None
+        return tf.gather(table, tf.where(ids < 0, ids + table.shape[0], ids))
+
+    def gradient_by_rows(self, fn: Callable[..., Any], arrays: list[Any], tables: list[int]) -> Any:
+        found, gradients = _gradients(fn, arrays, (), tables)
+        by_rows = {i for i in tables if isinstance(gradients[i], tf.IndexedSlices)}
+        return found, [
+            RowGradient(g.indices, g.values) if i in by_rows else tf.convert_to_tensor(g)
+            for i, g in enumerate(gradients)
+        ]
+
+    def sum_rows(self, gradient: RowGradient, count: int) -> RowGradient:
+        ids, places = tf.unique(gradient.ids)
+        return RowGradient(ids, tf.math.unsorted_segment_sum(gradient.values, places, tf.size(ids)))
+
+    def take_rows(self, x: Any, ids: Any) -> Any:
+        return tf.gather(x, ids)
+
+    def put_rows(self, x: Any, ids: Any, rows: Any, donated: bool) -> Any:
+        return tf.tensor_scatter_nd_update(x, ids[:, None], tf.cast(rows, x.dtype))
 
     def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
         leaves = [tf.identity(a) for a in primals]

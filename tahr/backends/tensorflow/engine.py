@@ -87,7 +87,7 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         return [self.cast(m, kind) for m in made]
 
     def to_numpy(self, x: Any) -> np.ndarray:
-        return x.numpy() if isinstance(x, (tf.Tensor, tf.Variable)) and tf.executing_eagerly() else np.asarray(x)
+        return np.asarray(x.numpy() if _is_eager(x) else x)  # of a scalar, `numpy` gives a number
 
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = DTYPES[dtypes.canonical(dtype)]
@@ -132,6 +132,7 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
     def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
         if isinstance(start, int) and isinstance(stop, int):  # run eagerly
             return super().repeat(step, state, start, stop)
+        start = self.tensor(start, "int32")
         leaves, structure = optree.tree_flatten(state)
         last: dict[str, Any] = {}
 
