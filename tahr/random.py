@@ -94,10 +94,10 @@ def set_seed(seed: int) -> None:
     """
     if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or not 0 <= seed < 2**32:
         raise ValueError(f"set_random_seed: expected a whole number from 0 to 2**32 - 1; received {seed!r}.")
+    backends.current().seed_all(int(seed))  # first: a framework that is loaded now may draw numbers of NumPy
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _host.restart(int(seed))
-    backends.current().seed_all(int(seed))
 
 
 # ---- seeds ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """`to_categorical` and `normalize` on NumPy arrays, lists and tensors."""
 
+import random
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -79,3 +82,11 @@ def test_normalize_keeps_floats(dtype: str) -> None:
 def test_normalize_refuses(order: Any) -> None:
     with pytest.raises(ValueError, match="order must be a whole number"):
         normalize(np.ones((2, 3)), order=order)
+
+
+def test_seeds_of_a_fresh_process() -> None:
+    """Loading the framework, which the first seed does, takes no numbers from NumPy's stream."""
+    code = "import numpy, tahr, random; tahr.utils.set_random_seed(3); print(numpy.random.rand(), random.random())"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    rest = random.Random(3).random()
+    assert [float(x) for x in found] == [np.random.RandomState(3).rand(), rest]
