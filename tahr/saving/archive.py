@@ -41,6 +41,9 @@ class Archive:
             self._file.close()
             if isinstance(error, UnreadableFileError):
                 raise
+            from tahr.saving.scan import refuse_programs
+
+            refuse_programs(path)
             raise UnreadableFileError(
                 f"{path}: not a readable .keras file; it is damaged, cut off or of another kind ({error})."
             ) from error

@@ -301,6 +301,8 @@ def parse_json(text: Any, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
+        if "!!python/" in str(text):
+            raise UnsafeFileError(f"{where}: is YAML that makes objects, which is a program; give JSON.") from None
         raise UnreadableFileError(f"{where}: the configuration is no readable JSON ({error}).") from error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 from tahr.saving.names import is_foreign
 
-__all__ = ["scan_file"]
+__all__ = ["refuse_programs", "scan_file"]
 
 HEAD = 512
 JSON_LIMIT = 256 << 20
@@ -86,11 +86,28 @@ def _kind_of(path: Path) -> tuple[str, Callable[[Path, dict[str, Any], bool], Fi
         return "safetensors", _look_into_safetensors
     if head.startswith(CODE) or head[:1] in (b"(", b"c") and path.suffix in (".pkl", ".pickle", ".pt", ".bin"):
         return "pickle", _refuse("is a pickle, which is a program")
+    if re.search(rb"!!python/|^%TAG|!<tag:yaml", head, re.MULTILINE):
+        return "yaml", _refuse("is YAML that makes objects of any class, which is a program")
     if head.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) or head[257:262] == b"ustar":
         return "archive", _refuse("is an archive of files, not a model")
     if head.lstrip()[:1] in (b"{", b"["):
         return "json", _look_into_json
     raise UnreadableFileError(f"{path}: the format is not known; the file is damaged or of another kind.")
+
+
+def refuse_programs(path: Path) -> None:
+    """Refuse a file that is a program or an archive of any files.
+
+    Raises:
+        UnsafeFileError: if it is a pickle, YAML that makes objects, or such an archive.
+    """
+    try:
+        kind, look = _kind_of(path)
+    except (UnreadableFileError, OSError):
+        return  # its reader says why
+    if kind in ("pickle", "yaml", "archive"):
+        for finding in look(path, {}, False):
+            raise UnsafeFileError(finding["message"])
 
 
 def _refuse(what: str) -> Callable[[Path, dict[str, Any], bool], Findings]:

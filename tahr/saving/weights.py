@@ -14,6 +14,7 @@ from tahr.saving.atomic import may_write, replacing
 from tahr.saving.errors import MissingFileError, UnreadableFileError, UnsafeFileError
 from tahr.saving.hdf5 import Pages, Stored, h5_reading, h5_writing, is_hdf5, write_array
 from tahr.saving.report import LoadReport
+from tahr.saving.scan import refuse_programs
 from tahr.saving.state import walk_state
 
 __all__ = ["load_weights", "open_shards", "read_state", "save_weights", "state_of", "write_state"]
@@ -205,6 +206,7 @@ def _load_h5(model: Any, path: Path, skip_mismatch: bool, by_name: bool, strict:
     with open(path, "rb") as file:
         head = file.read(8)
     if not is_hdf5(head):
+        refuse_programs(path)
         raise UnreadableFileError(
             f"{path}: not an HDF5 file, so it holds no weights; it is damaged or of another kind."
         )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from tahr.saving.errors import UnsafeFileError
+
 CHUNK = 1 << 20
 BOMB_RATIO, BOMB_BYTES = 200, 1 << 28  # past 256 MiB, contents of more than 200 times the archive's size are refused
 
@@ -34,7 +36,8 @@ def extract(archive: Path, folder: Path, archive_format: str) -> None:
     """Unpack `archive` so that `folder` holds its contents, whole or not at all.
 
     Raises:
-        ValueError: if a member is a link or a device, would land outside `folder`, comes twice, is larger than
+        ValueError: if the archive is damaged.
+        UnsafeFileError: if a member is a link or a device, would land outside `folder`, comes twice, is larger than
             declared, or if the contents are larger than the disk or suspiciously larger than the archive.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -70,9 +73,9 @@ class _members:
         for info in file.infolist():
             kind = stat.S_IFMT(info.external_attr >> 16)
             if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise ValueError(_refusal(self.path, info.filename, "is a link or a device"))
+                raise UnsafeFileError(_refusal(self.path, info.filename, "is a link or a device"))
             if info.flag_bits & 1:
-                raise ValueError(_refusal(self.path, info.filename, "is encrypted"))
+                raise UnsafeFileError(_refusal(self.path, info.filename, "is encrypted"))
             if info.is_dir():
                 yield Member(info.filename, None, None)
             else:
@@ -86,7 +89,7 @@ class _members:
             elif info.isreg() and not info.issparse():
                 yield Member(info.name, info.size, file.extractfile(info))
             else:
-                raise ValueError(_refusal(self.path, info.name, "is a link, a device or a sparse file"))
+                raise UnsafeFileError(_refusal(self.path, info.name, "is a link, a device or a sparse file"))
 
 
 def _write(members: Iterator[Member], folder: Path, archive: Path) -> None:
@@ -99,17 +102,17 @@ def _write(members: Iterator[Member], folder: Path, archive: Path) -> None:
             continue
         total += member.size
         if total > free:
-            raise ValueError(_refusal(archive, member.name, f"needs {total:,} bytes, the disk has {free:,}"))
+            raise UnsafeFileError(_refusal(archive, member.name, f"needs {total:,} bytes, the disk has {free:,}"))
         if total > BOMB_BYTES and total > BOMB_RATIO * packed:
-            raise ValueError(_refusal(archive, member.name, f"swells {packed:,} bytes to more than {total:,}"))
+            raise UnsafeFileError(_refusal(archive, member.name, f"swells {packed:,} bytes to more than {total:,}"))
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with open(target, "xb") as out:
                 written = _copy(member.source, out, member.size)
         except FileExistsError:
-            raise ValueError(_refusal(archive, member.name, "comes twice")) from None
+            raise UnsafeFileError(_refusal(archive, member.name, "comes twice")) from None
         if written != member.size:
-            raise ValueError(_refusal(archive, member.name, f"is declared as {member.size:,} bytes but is not"))
+            raise UnsafeFileError(_refusal(archive, member.name, f"is declared as {member.size:,} bytes but is not"))
 
 
 def _copy(source: IO[bytes], out: IO[bytes], size: int) -> int:
@@ -125,7 +128,7 @@ def _safe_path(name: str, archive: Path) -> PurePosixPath:
     path = PurePosixPath(name)
     absolute = path.is_absolute() or name.startswith("\\") or os.path.splitdrive(name)[0] or name[1:2] == ":"
     if absolute or ".." in path.parts or "\\" in name or "\0" in name:
-        raise ValueError(_refusal(archive, name, "would land outside the folder"))
+        raise UnsafeFileError(_refusal(archive, name, "would land outside the folder"))
     return path
 
 

@@ -4,9 +4,11 @@ Each entry changes a good file; nothing in it does harm when it is read as data.
 where the published text says what the file holds.
 """
 
+import gzip
 import io
 import json
 import struct
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -147,6 +149,10 @@ def hdf5_huge_chunks(h5: Any) -> None:
     h5.create_dataset("layers/dense/vars/0", (1 << 20, 1 << 20), "f4", chunks=(1 << 14, 1 << 14), compression="gzip")
 
 
+def hdf5_huge_packed(h5: Any) -> None:
+    h5.create_dataset("layers/dense/vars/0", (1 << 30, 64), "f4", chunks=(1 << 10, 64), compression="gzip")
+
+
 def hdf5_bomb(h5: Any) -> None:
     import numpy as np
 
@@ -170,6 +176,7 @@ HDF5: dict[str, Callable[[Any], None]] = {
     "CVE-2026-1669 virtual data set": hdf5_virtual,
     "soft link": hdf5_soft_link,
     "CVE-2026-0897 huge shape": hdf5_huge,
+    "CVE-2026-12570 huge shape of packed data": hdf5_huge_packed,
     "huge chunks": hdf5_huge_chunks,
     "packed bomb": hdf5_bomb,
     "references": hdf5_references,
@@ -247,6 +254,50 @@ ZIPS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "false size": zip_lie,
     "encrypted member": zip_encrypted,
     "foreign packing": lambda members: rezip(members, zipfile.ZIP_LZMA),
+}
+
+
+# ---- tar and YAML ---------------------------------------------------------------------------------------------------
+
+
+def tar_of(*members: tuple[str, dict[str, Any]], content: bytes = b"x") -> bytes:
+    """Return a tar file of a good member and others: names, and what is set in their headers."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for name, header in (("good.txt", {}), *members):
+            info = tarfile.TarInfo(name)
+            info.size = 0 if header else len(content)
+            for key, value in header.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(content[: info.size]))
+    return target.getvalue()
+
+
+LINK = {"type": tarfile.SYMTYPE, "linkname": "/etc"}
+TARS: dict[str, bytes] = {
+    "CVE-2024-55459 path out of the folder": tar_of(("../pwned", {})),
+    "CVE-2025-12638 absolute path": tar_of(("/tmp/pwned", {})),
+    "CVE-2025-12060 link, and a member behind it": tar_of(("link", LINK), ("link/pwned", {})),
+    "CVE-2025-12060 links whose names are longer than a path may be": tar_of(
+        *((("d" * 200 + "/") * i + "l", {"type": tarfile.SYMTYPE, "linkname": "d" * 200}) for i in range(1, 22)),
+        ("l/../../../pwned", {}),
+    ),
+    "GHSA-hqp4-2352-xf5r path that only looks to be inside": tar_of(("in/../../pwned", {})),
+    "hard link": tar_of(("hard", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"})),
+    "device": tar_of(("device", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3})),
+    "pipe": tar_of(("pipe", {"type": tarfile.FIFOTYPE})),
+    "member twice": tar_of(("good.txt", {})),
+    "backslashes": tar_of(("..\\pwned", {})),
+    "bomb": gzip.compress(tar_of(("zeros", {}), content=bytes(300 << 20)), 6),
+}
+
+# As files, and as the text of a configuration. What is called would leave a trace if it ran.
+YAMLS: dict[str, str] = {
+    "CVE-2021-37678 apply": "!!python/object/apply:os.system ['true']\n",
+    "CVE-2021-37678 new": "!!python/object/new:type\nargs: ['z', !!python/tuple [], {}]\n",
+    "CVE-2021-37678 name": "backend: tensorflow\nclass_name: Sequential\nconfig: !!python/name:os.system ''\n",
+    "CVE-2021-37678 module": "class_name: Functional\nconfig:\n  layers: !!python/module:subprocess ''\n",
+    "CVE-2021-37678 another handle": "%TAG !p! tag:yaml.org,2002:python/\n---\n!p!object/apply:os.system ['true']\n",
 }
 
 

@@ -11,12 +11,14 @@ import h5py
 import pytest
 
 import tahr as keras
-from tahr.saving import UnsafeFileError
+from tahr.saving import UnreadableFileError, UnsafeFileError
 from tahr.saving.commands import scan
 from tests.saving.hostile import (
     CONFIGS,
     HDF5,
     SIZES,
+    TARS,
+    YAMLS,
     ZIPS,
     Change,
     changed_config,
@@ -28,7 +30,7 @@ from tests.saving.hostile import (
 
 pytestmark = pytest.mark.once
 BYTES = 50 << 20
-ENTRIES = len(CONFIGS) + len(SIZES) + len(HDF5) + len(ZIPS)
+ENTRIES = sum(map(len, (CONFIGS, SIZES, HDF5, ZIPS, TARS, YAMLS)))
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +199,41 @@ def test_zip(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ):
         refuse(monkeypatch, tmp_path, way)
     assert scan([str(bad)]) == 1
+
+
+@pytest.mark.parametrize("name", TARS)
+def test_tar(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tahr.utils.archives import extract
+
+    bad = tmp_path / "bad.keras"
+    bad.write_bytes(TARS[name])
+    with pytest.raises(UnsafeFileError):
+        extract(bad, tmp_path / "out" / "new", "tar")
+    with pytest.raises(UnsafeFileError):
+        keras.utils.get_file("bad.tar", bad.as_uri(), cache_dir=tmp_path / "cache", extract=True)
+    written = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if not p.is_dir()}
+    assert written <= {"bad.keras", "cache/datasets/bad.tar"}
+    legacy = tmp_path / "bad.h5"
+    legacy.write_bytes(TARS[name])
+    for way in (
+        lambda: keras.saving.load_model(bad),
+        lambda: keras.saving.load_model(bad, on_unknown="placeholder"),
+        lambda: small().load_weights(bad),
+        lambda: small().load_weights(legacy),
+    ):
+        refuse(monkeypatch, tmp_path, way)
+    assert scan([str(bad)]) == 1
+
+
+@pytest.mark.parametrize("name", YAMLS)
+def test_yaml(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(YAMLS[name])
+    for way in (lambda: keras.saving.load_model(bad), lambda: small().load_weights(bad)):
+        refuse(monkeypatch, tmp_path, way)
+    assert scan([str(bad)]) == 1
+    with watched(monkeypatch, tmp_path), pytest.raises((UnreadableFileError, UnsafeFileError)):
+        keras.models.model_from_json(YAMLS[name])
 
 
 @pytest.mark.parametrize("name", ["CVE-2025-1550 subprocess", "CVE-2024-3660 lambda"])

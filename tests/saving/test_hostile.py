@@ -333,3 +333,26 @@ def test_reading_leaves_the_file_system_alone(good: Path, tmp_path: Path, monkey
     strange = [e for e in opened if os.fspath(tmp_path) not in e and "tmp" in e and "/compiled/" not in e]
     assert strange == []
     assert all(entry.startswith("r") for entry in opened)
+
+
+@pytest.mark.parametrize("name", ["../../pwned", "/tmp/pwned", "..", "a/../../../pwned", "C:\\pwned", "link"])
+def test_names_of_layers_are_no_paths(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CVE-2026-12479: what a layer with assets is called says nothing about where they are written."""
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(inside))
+    lookup = layers.StringLookup(vocabulary=["x", "y"], name="words")
+    model = keras.Sequential([keras.Input((1,), dtype="string"), lookup])
+    model.save(inside / "good.keras")
+    content = members(inside / "good.keras")
+    content["config.json"] = content["config.json"].replace(b'"words"', json.dumps(name).encode())
+    path = write(inside / "named.keras", {k: v for k, v in content.items() if not k.startswith("tahr/")})
+    try:
+        again = keras.saving.load_model(path)
+    except ValueError as error:
+        assert "name" in str(error)
+    else:
+        assert again.layers[0].name == name
+        again.save(inside / "again.keras")
+    written = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()}
+    assert written <= {f"a/b/{n}.keras" for n in ("good", "named", "again")}
