@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+TESTED := .venv/.tested
 
 .PHONY: help demo test exchange check bench explain clean
 
@@ -19,16 +20,21 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q -e '.[jax,torch,dev]' -c constraints.txt
 	@touch $@
 
+# TensorFlow is large, and only tests need it
+$(TESTED): $(STAMP)
+	$(BIN)/python -m pip install -q 'tensorflow-cpu; platform_machine == "x86_64"' 'tensorflow; platform_machine != "x86_64"' -c constraints.txt
+	@touch $@
+
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
 
-test: $(STAMP)
+test: $(TESTED)
 	$(BIN)/python tests/run_all.py
 
 exchange: $(STAMP)
 	$(BIN)/python tests/run_all.py exchange
 
-check: $(STAMP)
+check: $(TESTED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright

@@ -1,6 +1,6 @@
 """Run the whole suite once on each backend and close with one line of totals.
 
-    python tests/run_all.py                     jax, numpy and torch, then exchange
+    python tests/run_all.py                     jax, numpy, torch and tensorflow, then exchange
     python tests/run_all.py torch -k dense      one backend, with more arguments for pytest
 
 What touches no backend (marker `once`) runs with the first backend only. The part `exchange` holds what needs other
@@ -17,7 +17,10 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BACKENDS = ("jax", "numpy", "torch")
+BACKENDS = ("jax", "numpy", "torch", "tensorflow")
+PARTS = {  # where a backend does not run everything yet
+    "tensorflow": ("ops", "layers", "models", "optimizers", "losses", "metrics", "test_autodiff.py", "backends")
+}
 EXCHANGE = "exchange"
 OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")
 
@@ -27,6 +30,8 @@ def run(backend: str, arguments: list[str], first: bool) -> tuple[Counter[str], 
     wanted = "not network" if first else "not network and not once"
     if backend == EXCHANGE:
         backend, wanted = BACKENDS[0], "exchange or network"
+    if not any(Path(a.partition("::")[0]).exists() for a in arguments):
+        arguments = [*(f"tests/{part}" for part in PARTS.get(backend, ())), *arguments]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", wanted, *arguments]
     print(f"== {backend}: {' '.join(command[1:])}", flush=True)
     environment = {**os.environ, "TAHR_BACKEND": backend}

@@ -56,10 +56,23 @@ def with_torch(model: Any) -> list[float]:
     return losses
 
 
+def with_tensorflow(model: Any) -> list[float]:
+    tf: Any = importlib.import_module("tensorflow")
+    optimizer = keras.optimizers.SGD(0.1)
+    losses = []
+    for _ in range(40):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(X, training=True) - Y) ** 2)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        losses.append(float(loss))
+    return losses
+
+
 def test_the_frameworks_own_loop_trains_the_model(backend: str) -> None:
     model = make()
     before = model.get_weights()
-    losses = {"jax": with_jax, "torch": with_torch}[backend](model)
+    losses = {"jax": with_jax, "tensorflow": with_tensorflow, "torch": with_torch}[backend](model)
     assert losses[-1] < 0.02 * losses[0]
     for old, new in zip(before, model.get_weights(), strict=True):
         assert not np.array_equal(old, new)  # moving statistics, too

@@ -75,7 +75,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
 def scan(f: Any, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1) -> Any:
     carry, form = _flat(init)
     along, along_form = _flat(xs)
-    sizes = {x.shape[0] if len(x.shape) else -1 for x in along} | ({length} - {None})
+    sizes: set[Any] = {x.shape[0] if len(x.shape) else -1 for x in along} | ({length} - {None})
     if -1 in sizes:
         raise ValueError("scan: expected arrays of at least one dimension to go along; received a scalar.")
     if len(sizes) != 1:

@@ -114,12 +114,22 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         if kind not in self._known:
             self._known.add(kind)
             tf.register_tensor_conversion_function(kind, _convert)
+            _tell_tapes(kind)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         if isinstance(value, tf.Tensor) and not _is_eager(value):
             return self.cast(value, dtype)
         with tf.init_scope():
             return self.tensor(value, dtype)
+
+    def assign(self, old: Any, new: Any) -> Any:
+        if not _is_eager(new):
+            raise RuntimeError(
+                "A variable cannot be assigned inside of a tf.function of your own, which would leave it without a "
+                "value. Use fit or train_on_batch, return the new value (stateless_call, stateless_apply), or take "
+                "the tf.function away."
+            )
+        return new
 
     def concrete(self) -> contextlib.AbstractContextManager[Any]:
         return tf.init_scope()
@@ -202,6 +212,22 @@ def _convert(variable: Any, dtype: Any = None, name: Any = None, as_ref: bool = 
     if dtype is not None and not dtype.is_compatible_with(value.dtype):
         raise ValueError(f"{variable.path} holds {value.dtype.name}, which does not mix with {dtype.name}.")
     return value
+
+
+def _tell_tapes(kind: Any) -> None:
+    """Let a `tf.GradientTape` watch the variables of a class that are read, and take them for its sources."""
+    from tensorflow.python.eager import tape
+
+    plain = kind.value.fget
+
+    def value(self: Any) -> Any:
+        if self._trainable and self._value.dtype.is_floating:
+            tape.variable_accessed(self)
+        return plain(self)
+
+    kind.value = property(value, doc=kind.value.__doc__)
+    kind.handle = property(lambda self: self._value)
+    kind._should_act_as_resource_variable = True
 
 
 def _is_eager(x: Any) -> bool:
