@@ -1,6 +1,9 @@
 """Damaged files of every format: an error of files or the whole content, never a crash, a hang or a half load."""
 
 import functools
+import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -120,3 +123,23 @@ def test_replaced_bytes(ending: str, share: float, inserted: bytes, drop: int) -
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
 def test_cut_off(ending: str, share: float) -> None:
     attempt(ending, lambda content: content[: int(share * len(content))])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64" or sys.version_info >= (3, 14),
+    reason="there is no atheris for this system",
+)
+def test_guided_by_what_is_reached(tmp_path: Path) -> None:
+    """A fuzzer that sees which lines of the readers run finds no file that they answer in another way."""
+    kinds = ("keras", "weights.h5", "safetensors", "ckpt", "h5")  # in the order of fuzz_readers.py
+    for name, content in written().items():
+        kind = next((i for i, ending in enumerate(kinds) if name.endswith(ending)), None)
+        if kind is not None:
+            (tmp_path / name).write_bytes(bytes([kind]) + content)
+    script = Path(__file__).with_name("fuzz_readers.py")
+    options = ["-runs=600", "-max_total_time=60", "-seed=5", "-rss_limit_mb=0", f"-artifact_prefix={tmp_path}/"]
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path), *options], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
