@@ -252,7 +252,7 @@ def test_backends_hold_only_what_differs() -> None:
 
 
 @pytest.mark.once
-@pytest.mark.parametrize("name", ["jax", "torch", "numpy"])
+@pytest.mark.parametrize("name", ["jax", "torch", "tensorflow", "numpy"])
 def test_native_functions_are_avoided_for_a_reason(name: str) -> None:
     from tahr import backends
     from tahr.ops.declare import OPERATIONS

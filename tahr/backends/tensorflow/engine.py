@@ -42,12 +42,10 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         "isfinite": "is_finite",
         "isinf": "is_inf",
         "isnan": "is_nan",
-        "log_sigmoid": "log_sigmoid",
     }
     avoid = {
         "elu": "takes no alpha",
         "leaky_relu": "calls the slope alpha",
-        "trace": "is of the last two axes",
     }
     numbers = frozenset(
         ("add", "subtract", "multiply", "divide", "floor_divide", "mod", "power", "maximum", "minimum")
