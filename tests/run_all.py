@@ -29,7 +29,7 @@ def run(backend: str, arguments: list[str], first: bool) -> tuple[Counter[str], 
     """Run pytest on one backend, show its output as it comes, and return the counts of its closing line."""
     wanted = "not network" if first else "not network and not once"
     if backend == EXCHANGE:
-        backend, wanted = BACKENDS[0], "exchange or network"
+        backend, wanted = "torch", "exchange or network"  # where small models train without being compiled
     if not any(Path(a.partition("::")[0]).exists() for a in arguments):
         arguments = [*(f"tests/{part}" for part in PARTS.get(backend, ())), *arguments]
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-m", wanted, *arguments]

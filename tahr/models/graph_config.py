@@ -6,6 +6,7 @@ from typing import Any
 from tahr import tree
 from tahr.layers.input_layer import InputLayer
 from tahr.layers.layer import Layer
+from tahr.layers.signature import call_info
 from tahr.ops.declare import OpCall
 from tahr.symbolic import KerasTensor, Node
 
@@ -189,6 +190,8 @@ class _Graph:
                 while calls and all(self.is_ready(other, call) for other, call, _ in _references(calls[0])):
                     args, kwargs = (_read_argument(calls[0][part], self) for part in ("args", "kwargs"))
                     del calls[0]
+                    if "training" in kwargs and kwargs["training"] == _default_training(self.made[name]):
+                        del kwargs["training"]  # Keras writes the default of `call` as if it had been said
                     outputs = self.made[name](*args, **kwargs)
                     self.results[name].append([outputs] if isinstance(outputs, KerasTensor) else tree.flatten(outputs))
             if sum(map(len, waiting.values())) == before:
@@ -201,6 +204,10 @@ def run_graph(layers: list[dict[str, Any]], where: str) -> _Graph:
     graph = _Graph(layers, where)
     graph.run(layers)
     return graph
+
+
+def _default_training(operation: Any) -> Any:
+    return call_info(type(operation)).training_default if isinstance(operation, Layer) else None
 
 
 def _read_operation(described: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """Files go to real Keras and come back: equal predictions, and an equal loss of the next training step.
 
-Keras runs as a black box in a process of its own, from `.exchange/`, which `tests/exchange_env.py` makes.
+Keras runs as a black box in a process of its own, from `.exchange/`, which `tests/exchange_env.py` makes. It runs on
+PyTorch, where small models train without being compiled.
 """
 
 import json
@@ -28,8 +29,6 @@ NAMES = [
     "masked", "normalized", "spectral", "activated", "merged", "einsum",
     "shared_model", "frozen", "lookups", "functions",
 ]  # fmt: skip
-# Where backends of Keras differ: on JAX, spectral normalization does not keep the kernel that it normalises.
-ENGINES = {"spectral": "torch"}
 # Keras itself reads no .h5 file of a graph with operations (masks are such).
 CASES = [
     *((n, "keras") for n in NAMES),
@@ -63,9 +62,9 @@ exec(BUILDERS, here)
 class Peer:
     """A process with real Keras that does what it is told, line by line."""
 
-    def __init__(self, folder: Path, engine: str):
+    def __init__(self, folder: Path):
         home = str(folder / "home")
-        environment = {**os.environ, "KERAS_BACKEND": engine, "PYTHONPATH": str(folder), "KERAS_HOME": home}
+        environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(folder), "KERAS_HOME": home}
         self.process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, text=True, env=environment, cwd=folder,
@@ -83,21 +82,12 @@ class Peer:
 
 
 @pytest.fixture(scope="module")
-def peers() -> Iterator[dict[str, Peer]]:
-    running: dict[str, Peer] = {}
-    yield running
-    for peer in running.values():
-        assert peer.process.stdin is not None
-        peer.process.stdin.close()
-        peer.process.wait(30)
-
-
-@pytest.fixture
-def peer(name: str, peers: dict[str, Peer]) -> Peer:
-    engine = ENGINES.get(name, "jax")
-    if engine not in peers:
-        peers[engine] = Peer(exchange_env.make(), engine)
-    return peers[engine]
+def peer() -> Iterator[Peer]:
+    process = Peer(exchange_env.make())
+    yield process
+    assert process.process.stdin is not None
+    process.process.stdin.close()
+    process.process.wait(30)
 
 
 def compare(theirs: dict[str, Any], ours: dict[str, Any], name: str) -> None:
