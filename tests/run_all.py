@@ -19,7 +19,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("jax", "numpy", "torch", "tensorflow")
 PARTS = {  # where a backend does not run everything yet
-    "tensorflow": ("ops", "layers", "models", "optimizers", "losses", "metrics", "test_autodiff.py", "backends")
+    "tensorflow": (
+        *(
+            "ops",
+            "layers",
+            "models",
+            "optimizers",
+            "losses",
+            "metrics",
+            "backends",
+            "test_autodiff.py",
+            "test_remat.py",
+        ),
+        *(f"trainer/test_{part}.py" for part in ("on_batch", "row_gradients", "stateless", "training")),
+    )
 }
 EXCHANGE = "exchange"
 OUTCOME = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed)\b")

@@ -56,7 +56,7 @@ def test_same_gradients_and_state(name: str) -> None:
     plain, ours = network(None), network(keras.RematScope(**SCOPES[name]))
     for _ in range(2):  # the second step draws other numbers, from the state that the first one left
         for f, e in zip(loss_and_gradients(ours), loss_and_gradients(plain), strict=True):
-            np.testing.assert_allclose(f, e, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(f, e, rtol=5e-5, atol=1e-6)
 
 
 @pytest.mark.trains
@@ -108,7 +108,18 @@ def test_keeps_fewer_arrays() -> None:
             x = ops.sin(x) * x
         return x
 
-    assert count(keras.remat(deep)) < count(deep) / 2
+    def times_computed(f: Any) -> int:
+        import tensorflow as tf
+
+        traced = tf.function(keras.grad(lambda x: ops.sum(f(x))), autograph=False)
+        graph = traced.get_concrete_function(tf.TensorSpec((3,))).graph.as_graph_def()
+        nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+        return sum(node.op == "Sin" for node in nodes)
+
+    if backends.current().name == "tensorflow":  # which does not tell what a tape keeps
+        assert times_computed(keras.remat(deep)) >= 2 * times_computed(deep)
+    else:
+        assert count(keras.remat(deep)) < count(deep) / 2
 
 
 def test_functions_with_other_arguments() -> None:

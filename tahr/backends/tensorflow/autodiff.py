@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import optree
 
 from tahr.backends.forward import forward_mode
 from tahr.backends.rows import RowGradient
@@ -114,6 +115,33 @@ class Autodiff:
                 return value, backwards
 
             return tf.custom_gradient(both)(*arrays)
+
+        return run
+
+    def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arrays: Any) -> Any:
+            specs = [tf.TensorSpec(x.shape, x.dtype) for x in arrays]
+            traced = tf.function(fn, autograph=False).get_concrete_function(*specs)
+            form: list[Any] = []
+
+            def outputs(given: Any) -> list[Any]:  # what `fn` knows beside its arguments is given as well
+                leaves, structure = optree.tree_flatten(
+                    traced._call_flat(list(given[: len(arrays)]), captured_inputs=list(given[len(arrays) :]))
+                )
+                form[:] = [structure]
+                return leaves
+
+            def both(*given: Any) -> Any:
+                def backwards(*upstream: Any) -> list[Any]:
+                    with tf.control_dependencies(upstream), tf.GradientTape() as tape:  # else both runs become one
+                        tape.watch([x for x in given if x.dtype.is_floating])
+                        pairs = [p for p in zip(outputs(given), upstream, strict=True) if p[0].dtype.is_floating]
+                    return tape.gradient([y for y, _ in pairs], list(given), [d for _, d in pairs])
+
+                return outputs(given), backwards
+
+            leaves = tf.custom_gradient(both)(*arrays, *traced.captured_inputs)
+            return form[0].unflatten(leaves)
 
         return run
 
