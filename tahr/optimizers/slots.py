@@ -64,8 +64,9 @@ class SlotOptimizer(Optimizer):
     def _wide_step(self, gradient: Any, value: Any, slots: Slots, rate: Any, t: Any) -> tuple[Any, Slots]:
         """Return what `step` gives for arrays of short floats as float32, which not every framework makes of both."""
         if dtypes.of(value) in ("float16", "bfloat16"):
-            gradient, value, *slots = (ops.cast(x, "float32") for x in (gradient, value, *slots))
-        return self.step(gradient, value, tuple(slots), rate, t)
+            gradient, value = ops.cast(gradient, "float32"), ops.cast(value, "float32")
+            slots = tuple(ops.cast(x, "float32") for x in slots)
+        return self.step(gradient, value, slots, rate, t)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move one variable and its slots by `step`."""
