@@ -18,7 +18,7 @@ class SavedModel:
 
     def __init__(self, folder: str):
         try:
-            import tensorflow as tf
+            from tahr.backends.tensorflow.loading import tf
         except ImportError as error:
             raise ImportError(
                 "A SavedModel needs TensorFlow. Install it with: pip install 'tahr[tensorflow]'"
