@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -183,8 +182,6 @@ def pipeline_runner(peer: Any) -> Repeated:
 def large_runner(peer: Any) -> Any:
     return Large()
 
-
-Runner = Callable[[Any], Any]
 
 WORKLOADS = (
     Workload(

@@ -369,6 +369,10 @@ class Backend:
         """Return `fn` compiled; the arguments at `donate` may be overwritten."""
         return fn
 
+    def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `fn` compiled because the user asked for it, where `compile` leaves functions as they are."""
+        return fn
+
     def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
         """Return `(state, last extra)` after `state, extra = step(i, state)` for every i from `start` up to `stop`."""
         extra = None
@@ -439,6 +443,10 @@ class Backend:
     def profiling(self, folder: str) -> contextlib.AbstractContextManager[Any]:
         """Return a scope of which a trace is written into a folder that TensorBoard looks at."""
         self.refuse("write profiles")
+
+    def constant(self, make: Callable[..., Any], *numbers: Any) -> Any:
+        """Return what `make(*numbers)`, a function of Python's own values, computes with NumPy, a part of any graph."""
+        return self.tensor(make(*numbers))
 
     def compiling(self) -> bool:
         """Return whether code runs to be compiled, so that what it takes from outside becomes a constant."""

@@ -89,6 +89,7 @@ class _ProjectedAttention(Layer):
             equation, (*shape[1:-1], heads, size), bias_axes="yz" if self.use_bias else None, **self._options(name)
         )
         made.build(shape)
+        made.supports_masking = True  # masks are for the attention, so none gets lost here
         return made
 
     def _way_back(self, query_shape: Any, heads: int, size: int) -> EinsumDense:

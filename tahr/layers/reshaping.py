@@ -74,7 +74,7 @@ class Reshape(Layer):
         batch, *rest = inputs.shape
         target = list(self.target_shape)
         if None not in rest:
-            total, known = math.prod(rest), math.prod(n for n in target if n != -1)
+            total, known = math.prod(rest), math.prod([n for n in target if n != -1])
             fits = known and total % known == 0 if -1 in target else total == known
             if not fits:
                 raise ValueError(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr import dtypes, shapes
+from tahr import backends, dtypes, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating, same
 from tahr.ops import spatial
@@ -53,6 +53,15 @@ def kernel_weights(m: Any, given: int, wanted: int, scale: Any, shift: Any, meth
     total = m.sum(weights, axis=0, keepdims=True)
     weights = m.where(m.absolute(total) > 1e-4, weights / m.where(total == 0, 1, total), 0)
     return m.where((at >= -0.5)[None, :] & (at <= given - 0.5)[None, :], weights, 0)
+
+
+def _weights(given: int, wanted: int, method: str, antialias: bool) -> np.ndarray:
+    return kernel_weights(np, given, wanted, wanted / given, 0.0, method, antialias).astype("float32")
+
+
+def _nearest(given: int, wanted: int) -> np.ndarray:
+    places = np.floor((np.arange(wanted) + 0.5) * (given / wanted)).astype("int32")
+    return np.minimum(places, given - 1)
 
 
 def _along(x: Any, weights: Any, axis: int) -> Any:
@@ -128,7 +137,7 @@ def resize(
     >>> ops.image.resize([[[1.0], [3.0]]], (1, 4))
     [[[1.0], [1.5], [2.5], [3.0]]]
     """
-    run, dtype = OPERATIONS, dtypes.of(images)
+    run, engine, dtype = OPERATIONS, backends.current(), dtypes.of(images)
     _resize_shape(images, size, interpolation, antialias, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode)
     axis = len(images.shape) - (3 if spatial.channels_last(data_format) else 2)
     target = spatial.per_axis(size, 2, "resize size")
@@ -140,15 +149,13 @@ def resize(
     if method == "nearest":
         for i, wanted in enumerate(target):
             given = images.shape[axis + i]
-            places = np.floor((np.arange(wanted) + 0.5) * (given / wanted)).astype("int32")
-            images = run["take"](images, np.minimum(places, given - 1), axis=axis + i)
+            images = run["take"](images, engine.constant(_nearest, given, wanted), axis=axis + i)
         return images
     found = images if dtypes.is_float(dtype) else run["cast"](images, "float32")
     for i, wanted in enumerate(target):
         given = found.shape[axis + i]
         if given != wanted:
-            weights = kernel_weights(np, given, wanted, wanted / given, 0.0, method, antialias)
-            found = _along(found, weights.astype("float32"), axis + i)
+            found = _along(found, engine.constant(_weights, given, wanted, method, antialias), axis + i)
     return found if dtypes.is_float(dtype) else run["saturate_cast"](run["round"](found), dtype)
 
 

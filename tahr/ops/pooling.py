@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from tahr import backends, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating, same
@@ -112,27 +114,36 @@ def _adaptive_shape(inputs: Any, output_size: Any, data_format: Any = None) -> s
     return spatial.join_shape(shapes.of(inputs)[0], wanted, channels, last)
 
 
+def _places(starts: list[int], widths: list[int], widest: int) -> np.ndarray:
+    """Return the places of windows of equal width, in which the last element of a narrower one is repeated."""
+    found = [start + min(k, width - 1) for start, width in zip(starts, widths, strict=True) for k in range(widest)]
+    return np.array(found, "int32")
+
+
+def _shares(widths: list[int], widest: int, axes: int) -> np.ndarray:
+    """Return the weights of these elements in a mean: none for repeats."""
+    found = (np.arange(widest) < np.array(widths)[:, None]) / np.array(widths)[:, None]
+    return found.astype("float32").reshape(*found.shape, *(1,) * axes)
+
+
 def _adaptive(inputs: Any, output_size: Any, data_format: Any, what: str, reduce: str) -> Any:
     """Pool each axis in turn over windows from `floor(i * n / m)` up to `ceil((i + 1) * n / m)`."""
-    import numpy as np
-
-    run = OPERATIONS
+    run, engine = OPERATIONS, backends.current()
     last = spatial.channels_last(data_format)
     sizes, _ = spatial.split_shape(tuple(inputs.shape), last, what)
     wanted = spatial.per_axis(output_size, len(sizes), f"{what} output_size")
     for i, (size, count) in enumerate(zip(sizes, wanted, strict=True)):
         axis = i + (1 if last else 2)
-        starts = np.arange(count) * size // count
-        widths = -(-(np.arange(count) + 1) * size // count) - starts
-        index = np.minimum(starts[:, None] + np.arange(widths.max()), (starts + widths - 1)[:, None])
-        inside = np.arange(widths.max()) < widths[:, None]  # repeats of a window's last element do not count
-        taken = run["take"](inputs, index.astype("int32").reshape(-1), axis=axis)
-        taken = run["reshape"](taken, (*inputs.shape[:axis], *index.shape, *inputs.shape[axis + 1 :]))
+        starts = [k * size // count for k in range(count)]
+        widths = [-(-(k + 1) * size // count) - start for k, start in enumerate(starts)]
+        widest = max(widths)
+        places = engine.constant(_places, starts, widths, widest)
+        taken = run["take"](inputs, places, axis=axis)
+        taken = run["reshape"](taken, (*inputs.shape[:axis], count, widest, *inputs.shape[axis + 1 :]))
         if reduce == "max":
             inputs = run["max"](taken, axis=axis + 1)
         else:
-            share = (inside / widths[:, None]).astype("float32")
-            share = share.reshape(*share.shape, *(1,) * (len(inputs.shape) - axis - 1))
+            share = engine.constant(_shares, widths, widest, len(inputs.shape) - axis - 1)
             inputs = run["sum"](taken * run["cast"](share, inputs.dtype), axis=axis + 1)
     return inputs
 

@@ -22,7 +22,7 @@ def _reshape_shape(x: Any, newshape: Any) -> Any:
     total = shapes.known_size(given)
     if total is None or None in sizes:
         return tuple(None if n == -1 else n for n in sizes)
-    rest = math.prod(n for n in sizes if n != -1)  # type: ignore[misc]
+    rest = math.prod([n for n in sizes if n != -1])  # type: ignore[misc]
     if -1 in sizes and rest and total % rest == 0:
         sizes[sizes.index(-1)] = total // rest
     elif total != rest or -1 in sizes:

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tahr import backends, tree
+from tahr import backends, ops, tree
+from tahr.arithmetic import OPERATIONS
 from tahr.layers.layer import Layer
 from tahr.layers.structure import Snapshot, known_structure, swaps
 from tahr.metrics import Metric
@@ -49,6 +50,7 @@ class Session:
         self.engine = backends.current()
         compiled = model._compiled
         self.eager = compiled is not None and (compiled.run_eagerly or compiled.jit_compile is False)
+        self.fused = compiled is not None and compiled.jit_compile is True and not self.eager
         cls = type(model)
         from tahr.models.model import Model
 
@@ -158,11 +160,19 @@ class Session:
 
         return step
 
+    def _fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        for name in ops.__all__:  # what is imported when first used would be in the way of a graph
+            if callable(getattr(ops, name)):
+                OPERATIONS[name]
+        return self.engine.fuse(fn)
+
     def _chunk_function(self, kind: str, chunk: Chunk) -> Callable[..., Any]:
         key = (kind, chunk.key)
         found = self._functions.get(key)
         if found is None:
             step, fetch, engine = self._step(kind), chunk.fetch, self.engine
+            if self.fused:
+                step = self._fuse(step)
 
             def run(values: list[Any], arrays: Any, start: Any, stop: Any, offset: Any) -> Any:
                 return engine.repeat(lambda i, s: step(s, fetch(arrays, i, offset)), values, start, stop)
@@ -240,18 +250,22 @@ class Session:
         self._guard.check_ids(batch)
         found = self._functions.get("predict")
         if found is None:
-            session, moved = weakref.proxy(self), []
+            known, moved = weakref.ref(self), []
 
             def run(values: list[Any], data: Any) -> Any:
+                session: Any = known()
                 new, outputs = session._scoped("predict", values, lambda model: run_step(model, "predict", (data,)))
                 moved[:] = [i for i, (a, b) in enumerate(zip(values, new, strict=True)) if a is not b]
                 return outputs, [new[i] for i in moved]
 
             looks = any(getattr(layer, "refuses_values", False) for layer in self.model._flatten_layers())
             eager = self.eager or looks or holds_text(batch)  # lookups of text and of refused values run on the host
-            found = self._functions["predict"] = (run if eager else self.engine.compile(run), moved)
+            made = self._fuse(run) if self.fused and not eager else run
+            found = self._functions["predict"] = (run if eager else self.engine.compile(made), moved)
         function, moved = found
         variables = self.of["predict"]
+        if self.fused:
+            batch = tree.map_structure(self.engine.tensor, batch)
         with self.lock, self.engine.no_grad():
             outputs, new = function([v._value for v in variables], batch)
             if new:

@@ -23,7 +23,8 @@ __all__ = [
 
 
 class _Quiet(threading.local):
-    on = False
+    def __init__(self) -> None:
+        self.on = False  # of the object, not of the class: torch.compile notes where it finds things
 
 
 _quiet = _Quiet()

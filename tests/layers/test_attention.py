@@ -183,3 +183,10 @@ def test_the_kernel_of_a_gpu_gets_the_same_arguments(kind: str, monkeypatch: pyt
     found = ops.dot_product_attention(*given, flash_attention=True, **KINDS[kind])
     assert seen == ["cudnn"]
     np.testing.assert_allclose(*(host(ops.cast(x, "float32")) for x in (found, wanted)), rtol=2e-2, atol=2e-2)
+
+
+def test_masks_of_inputs_make_no_noise(recwarn: pytest.WarningsRecorder) -> None:
+    x = keras.layers.Embedding(9, 8, mask_zero=True)(np.array([[1, 2, 0]]))
+    keras.layers.MultiHeadAttention(2, 4)(x, x)
+    keras.layers.GroupQueryAttention(4, 2, 1)(x, x)
+    assert not [w for w in recwarn if "mask" in str(w.message)]

@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -29,6 +30,11 @@ DTYPES = {
     if hasattr(torch, name)
 }
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
+
+
+@torch.compiler.assume_constant_result
+def _constant(make: Callable[..., Any], *numbers: Any) -> Any:
+    return torch.as_tensor(make(*numbers))
 
 
 class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
@@ -165,6 +171,25 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
                 lambda s: torch.empty(s[0], dtype=DTYPES[s[1]]), specs, is_leaf=lambda s: isinstance(s, tuple)
             )
             return optree.tree_map(lambda t: (tuple(t.shape), dtypes.of(t)), fn(*arrays))
+
+    def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        code = fn.__code__.replace()  # of its own: torch counts compilations by code, and gives up after some
+        own = types.FunctionType(code, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
+        fused = torch.compile(own, fullgraph=True, dynamic=False)
+
+        def run(*args: Any) -> Any:
+            try:
+                return fused(*args)
+            except torch._dynamo.exc.Unsupported as error:
+                raise RuntimeError(
+                    "jit_compile=True: torch.compile cannot make one graph of the step. Take gradients with "
+                    f"keras.value_and_grad in steps of your own, or compile with jit_compile='auto'. It says: {error}"
+                ) from error
+
+        return run
+
+    def constant(self, make: Callable[..., Any], *numbers: Any) -> Any:
+        return _constant(make, *numbers)
 
     def compiling(self) -> bool:
         return torch.compiler.is_compiling()

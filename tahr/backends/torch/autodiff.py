@@ -52,7 +52,7 @@ class Autodiff:
 
     def value_and_grad(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         def run(arrays: list[Any], *rest: Any) -> Any:
-            if _depth.gradients or _transforming():
+            if _depth.gradients or torch.compiler.is_compiling() or _transforming():
                 return self._inner_value_and_grad(lambda *leaves: fn(list(leaves), *rest), arrays)
             leaves = [a.detach().requires_grad_() for a in arrays]
             _depth.gradients += 1
