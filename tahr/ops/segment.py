@@ -41,11 +41,7 @@ def _ends(dtype: str) -> tuple[float, float]:
     """Return the smallest and the largest number of a type, infinities where it has them."""
     if dtypes.is_float(dtype):
         return -float("inf"), float("inf")
-    if dtype == "bool":
-        return False, True
-    from tahr.ops.core import _range
-
-    return _range(dtype)
+    return (False, True) if dtype == "bool" else dtypes.limits(dtype)
 
 
 @op(moved("data"), arrays=("segment_ids",), shape=_segments, native=False, integers=("segment_ids",))

@@ -173,6 +173,8 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
             return optree.tree_map(lambda t: (tuple(t.shape), dtypes.of(t)), fn(*arrays))
 
     def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        from torch._dynamo.exc import Unsupported
+
         code = fn.__code__.replace()  # of its own: torch counts compilations by code, and gives up after some
         own = types.FunctionType(code, fn.__globals__, fn.__name__, fn.__defaults__, fn.__closure__)
         fused = torch.compile(own, fullgraph=True, dynamic=False)
@@ -180,7 +182,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
         def run(*args: Any) -> Any:
             try:
                 return fused(*args)
-            except torch._dynamo.exc.Unsupported as error:
+            except Unsupported as error:
                 raise RuntimeError(
                     "jit_compile=True: torch.compile cannot make one graph of the step. Take gradients with "
                     f"keras.value_and_grad in steps of your own, or compile with jit_compile='auto'. It says: {error}"
