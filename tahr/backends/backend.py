@@ -397,6 +397,10 @@ class Backend:
             return type(arrays)([self.reorder(value, order) for value in arrays])
         return None if arrays is None else arrays[order]
 
+    def copies(self, values: list[Any]) -> list[Any]:
+        """Return arrays that a function may overwrite while these stay, where functions do so before their end."""
+        return values
+
     def publish(self, variables: Any, values: Any) -> None:
         """Let variables take the values that a dispatch returned."""
         for variable, value in zip(variables, values, strict=True):

@@ -132,7 +132,7 @@ class Session:
         """Return the new values of the state of `kind` and the result of `run(model)`, from the values before."""
         variables = self.of[kind]
         scope = StatelessScope(collect_losses=True)
-        scope.donated = kind == "train" and self._complete  # a step that finds new variables runs once more
+        scope.donated = kind == "train" and (self._complete or not self.own_logs[kind])
         scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
         known = set(scope.values)
         with scope, known_structure(self._structure):
@@ -190,6 +190,8 @@ class Session:
         with self.lock:
             variables = self.of[kind]
             values = [v._value for v in variables]
+            if kind == "train" and not self._complete and not self.own_logs[kind]:
+                values = self.engine.copies(values)  # a step that finds new variables runs once more
             try:
                 with self.engine.no_grad():
                     numbers = (chunk.start, chunk.stop, chunk.offset)

@@ -149,6 +149,9 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
         if value.is_floating_point():
             value.requires_grad_(trainable)
 
+    def copies(self, values: list[Any]) -> list[Any]:
+        return [self.leaf(x.clone(), x) for x in values]
+
     def publish(self, variables: Any, values: Any) -> None:
         pairs = [(v._value, x) for v, x in zip(variables, values, strict=True) if x is not v._value]
         if pairs:  # into the same tensors, which optimizers and users of torch's own may hold
