@@ -276,7 +276,7 @@ def tar_of(*members: tuple[str, dict[str, Any]], content: bytes = b"x") -> bytes
 LINK = {"type": tarfile.SYMTYPE, "linkname": "/etc"}
 TARS: dict[str, bytes] = {
     "CVE-2024-55459 path out of the folder": tar_of(("../pwned", {})),
-    "CVE-2025-12638 absolute path": tar_of(("/tmp/pwned", {})),
+    "CVE-2025-12638 absolute path": tar_of(("/pwned", {})),
     "CVE-2025-12060 link, and a member behind it": tar_of(("link", LINK), ("link/pwned", {})),
     "CVE-2025-12060 links whose names are longer than a path may be": tar_of(
         *((("d" * 200 + "/") * i + "l", {"type": tarfile.SYMTYPE, "linkname": "d" * 200}) for i in range(1, 22)),

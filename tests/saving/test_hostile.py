@@ -335,7 +335,7 @@ def test_reading_leaves_the_file_system_alone(good: Path, tmp_path: Path, monkey
     assert all(entry.startswith("r") for entry in opened)
 
 
-@pytest.mark.parametrize("name", ["../../pwned", "/tmp/pwned", "..", "a/../../../pwned", "C:\\pwned", "link"])
+@pytest.mark.parametrize("name", ["../../pwned", "/pwned", "..", "a/../../../pwned", "C:\\pwned", "link"])
 def test_names_of_layers_are_no_paths(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """CVE-2026-12479: what a layer with assets is called says nothing about where they are written."""
     inside = tmp_path / "a" / "b"
