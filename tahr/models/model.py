@@ -220,7 +220,8 @@ class Model(Layer):
         """Train for a number of epochs and return the `History` callback with every epoch's metrics.
 
         Args:
-            x: inputs: array, list or dict of arrays, pandas frame, generator of batches, `PyDataset`.
+            x: inputs: array, list or dict of arrays, pandas frame, generator of batches, `PyDataset`; text, too, for a
+                graph whose first layers read it.
             y: targets in the same forms (None for generators and datasets, which yield `(x, y)`).
             batch_size: rows a step; 32 if None.
             epochs: index of the last epoch, counted from 1.
