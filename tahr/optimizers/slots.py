@@ -97,7 +97,7 @@ class SlotOptimizer(Optimizer):
         ids, summed = engine.sum_rows(gradient, variable.shape[0])
         before = [arrays.values[place], *(arrays.state[id(slot)] for slot in kept)]
         old, *own = [engine.take_rows(x, ids) for x in before]
-        value, slots = self.step(summed, old, tuple(own), rate, t)
+        value, slots = self._wide_step(summed, old, tuple(own), rate, t)
         after = [engine.put_rows(x, ids, rows, arrays.donated) for x, rows in zip(before, (value, *slots), strict=True)]
         arrays.values[place] = after[0]
         arrays.state.update({id(slot): x for slot, x in zip(kept, after[1:], strict=True)})
