@@ -2,14 +2,16 @@
 
 import functools
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from tahr.compat.notices import notice
+from tahr.masks import get_mask
 
-__all__ = ["modern_call", "old_method"]
+__all__ = ["modern_call", "old_attribute"]
 
 _EVERYWHERE = {"max_q_size": "max_queue_size", "nb_worker": "workers", "pickle_safe": "use_multiprocessing"}
 _RENAMED = {
@@ -59,19 +61,66 @@ def modern_call(model: Any, method: str, args: tuple[Any, ...], kwargs: dict[str
     return found
 
 
-def old_method(model: Any, name: str) -> Callable[..., Any]:
-    """Return a method that models had in Keras 1 or 2.
+def old_attribute(owner: Any, name: str) -> Any:
+    """Return what an attribute, or a method, of layers and models was in Keras 1 or 2.
 
     Raises:
-        AttributeError: if there never was one of that name.
+        AttributeError: if there never was one of that name, or the layer was not called on symbols.
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(3, kernel_initializer="ones")])
+    >>> model.layers[0].output_shape
+    (None, 3)
     >>> model.predict_classes(np.ones((2, 1)), verbose=0)
     [0, 0]
     """
-    if name not in _METHODS:
-        raise AttributeError(f"{type(model).__name__!r} object has no attribute {name!r}")
-    return functools.partial(_METHODS[name], model)
+    if match := _OF_ONE_CALL.fullmatch(name):
+        return functools.partial(_of_call, owner, name, *match.groups())
+    if name in _OF_CALLS:
+        return _of_all_calls(owner, name, *name.split("_"))
+    if name in _METHODS and hasattr(owner, "fit"):
+        return functools.partial(_METHODS[name], owner)
+    raise AttributeError(f"{type(owner).__name__!r} object has no attribute {name!r}")
+
+
+_OF_ONE_CALL = re.compile(r"get_(input|output)(?:_(shape|mask))?_at")
+_OF_CALLS = ("input_shape", "output_shape", "input_mask", "output_mask")
+
+
+def _calls(owner: Any) -> list[tuple[list[Any], list[Any]]]:
+    """Return the symbols that went into each call of a layer that is part of a graph, and that came out."""
+    nodes = [node for ref in owner.__dict__.get("_nodes", ()) if (node := ref()) is not None]
+    own = []
+    if hasattr(owner, "fit") and getattr(owner, "inputs", None):  # the first call of a model is its own graph
+        own = [(owner.inputs, owner.outputs)]
+    return own + [(node.inputs or node.outputs, node.outputs) for node in nodes]
+
+
+def _of_all_calls(owner: Any, name: str, which: str, part: str) -> Any:
+    """Return the shapes or masks that all calls of a layer have in common."""
+    notice(f"layer.{name}", f"write layer.{which}.{part}" if part == "shape" else "take masks as an argument of call")
+    found = [_of_call(owner, name, which, part, i) for i in range(len(_calls(owner)))]
+    if not found:
+        raise AttributeError(
+            f"{type(owner).__name__!r} object has no attribute {name!r}: {owner.name!r} was not called on symbols. "
+            "Make it part of a model that begins with keras.Input, or use layer.compute_output_shape(shape)."
+        )
+    if part == "shape" and any(shape != found[0] for shape in found):
+        raise AttributeError(
+            f"{name}: {owner.name!r} was called on inputs of several shapes, which gives {found}. Use "
+            f"layer.get_{name}_at(i) for one of the calls."
+        )
+    return found[0]
+
+
+def _of_call(owner: Any, name: str, which: str, part: str | None, node_index: int) -> Any:
+    """Return the inputs or outputs of a call, their shapes or their masks: one, or a list of several."""
+    calls = _calls(owner)
+    if not -len(calls) <= node_index < len(calls):
+        raise ValueError(f"{name}: {owner.name!r} was called {len(calls)} times; received node_index={node_index}.")
+    symbols = calls[node_index][which == "output"]
+    read = {None: lambda x: x, "shape": lambda x: x.shape, "mask": get_mask}[part]
+    found = [None if x is None else read(x) for x in symbols]  # None: nothing uses that output
+    return found[0] if len(found) == 1 else found
 
 
 def _fit_generator(model: Any, generator: Any, *args: Any, **kwargs: Any) -> Any:

@@ -5,7 +5,7 @@ import functools
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -106,6 +106,15 @@ class Layer(Recorded, Operation):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _scoped_build(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    if not TYPE_CHECKING:  # else every misspelt attribute would be one
+
+        def __getattr__(self, name: str) -> Any:
+            if hasattr(type(self), name):  # a property that raised an AttributeError, which says more
+                return object.__getattribute__(self, name)
+            from tahr.compat.methods import old_attribute
+
+            return old_attribute(self, name)
 
     # ---- calling ------------------------------------------------------------------------------------------------
 

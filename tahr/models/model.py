@@ -64,12 +64,9 @@ class Model(Layer):
 
         def __getattr__(self, name: str) -> Any:
             from tahr import backends
-            from tahr.compat.methods import old_method
 
-            if hasattr(type(self), name):  # a property that raised an AttributeError, which says more
-                return object.__getattribute__(self, name)
-            own = backends.current().model_methods.get(name)
-            return old_method(self, name) if own is None else functools.partial(own, self)
+            own = None if hasattr(type(self), name) else backends.current().model_methods.get(name)
+            return super().__getattr__(name) if own is None else functools.partial(own, self)
 
     # ---- layers -------------------------------------------------------------------------------------------------
 

@@ -129,6 +129,42 @@ def test_input_shapes(make: Any, shape: Any, told: list[tuple[str, str]]) -> Non
     assert again.input_shape == shape
 
 
+def _layers_of_a_graph() -> dict[str, Any]:
+    """Return a layer called once, one called on two shapes, one of two inputs, a shared model and a layer in none."""
+    a, b = keras.Input((4,)), keras.Input((4,))
+    shared = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    relu, both, loose = layers.Activation("relu"), layers.Add(), layers.Dense(2)
+    model = keras.Model([a, b], [both([shared(a), shared(b)]), relu(a), relu(shared(a))])
+    loose(np.ones((1, 2)))
+    return {"model": model, "shared": shared, "relu": relu, "both": both, "loose": loose, "dense": shared.layers[0]}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("name", "read", "wanted"),
+    [
+        ("dense", lambda x: (x.input_shape, x.output_shape), ((None, 4), (None, 3))),
+        ("both", lambda x: (x.input_shape, x.output_shape), ([(None, 3), (None, 3)], (None, 3))),
+        ("relu", lambda x: (x.get_input_shape_at(0), x.get_output_shape_at(-1)), ((None, 4), (None, 3))),
+        ("relu", lambda x: x.output_shape, "several shapes.*get_output_shape_at"),
+        ("relu", lambda x: x.get_input_at(2), "called 2 times.*node_index=2"),
+        ("shared", lambda x: (x.output_shape, x.get_output_at(0) is x.output), ((None, 3), True)),
+        ("shared", lambda x: (x.get_input_at(3).shape, x.get_input_mask_at(1)), ((None, 4), None)),
+        ("model", lambda x: x.layers[0].output_shape, (None, 4)),
+        ("loose", lambda x: x.input_shape, "not called on symbols.*compute_output_shape"),
+        ("loose", lambda x: x.predict_classes, "no attribute 'predict_classes'"),
+        ("loose", lambda x: hasattr(x, "output_shape") or hasattr(x, "unknown"), False),
+    ],
+)
+def test_shapes_of_calls(name: str, read: Any, wanted: Any, told: list[tuple[str, str]]) -> None:
+    made = _layers_of_a_graph()
+    if not isinstance(wanted, str):
+        assert read(made[name]) == wanted
+    else:
+        with pytest.raises((AttributeError, ValueError), match=wanted):
+            read(made[name])
+
+
 def test_start_weights(told: list[tuple[str, str]]) -> None:
     kernel, bias = np.arange(6.0).reshape(2, 3), np.ones(3)
     layer = layers.Dense(3, weights=[kernel, bias], input_dim=2)
