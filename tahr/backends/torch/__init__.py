@@ -17,7 +17,7 @@ from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.torch.attention import Attention
 from tahr.backends.torch.autodiff import Autodiff
-from tahr.backends.torch.models import MODEL_METHODS
+from tahr.backends.torch.models import LayerModule
 from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
 from tahr.backends.torch.random import Draws
 from tahr.backends.torch.recurrent import Recurrent
@@ -41,7 +41,6 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
-    model_methods = MODEL_METHODS
     spaces = (torch, torch.linalg, torch.special, torch.fft, F)
     argument_names = {"axis": "dim", "keepdims": "keepdim"}
     names = {
@@ -127,18 +126,22 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, torch.Tensor)
 
+    def know_layers(self, kind: type) -> None:
+        kind.__bases__ = (*kind.__bases__, LayerModule)
+
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
-        return self._asking(self.tensor(value, dtype).detach().clone(), trainable)
+        value = self.tensor(value, dtype).detach()
+        return self._asking(value.clone(memory_format=torch.contiguous_format), trainable)  # fused updates need it
 
     def blank(self, shape: tuple[int, ...], dtype: str) -> Any:
         return torch.zeros((), dtype=DTYPES[dtype]).expand(shape)
 
     def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
-        return self._asking(self.tensor(array, dtype), trainable)
+        return self._asking(self.tensor(array, dtype).contiguous(), trainable)
 
     def _asking(self, value: Any, trainable: bool) -> Any:
         """Return an array that asks for gradients if a variable that holds it trains."""
-        return value.requires_grad_() if trainable and value.is_floating_point() else value
+        return torch.nn.Parameter(value) if trainable and value.is_floating_point() else value
 
     def assign(self, old: Any, new: Any) -> Any:
         with torch.no_grad():
