@@ -1,5 +1,6 @@
 """Zip files whose members are written in place, stored as they are: what is large is written once and never copied."""
 
+import functools
 import hashlib
 import os
 import struct
@@ -14,7 +15,7 @@ from tahr.saving.archive import Window
 __all__ = ["ArchiveWriter", "digests_of"]
 
 ALIGNED = 64  # members begin at multiples of it, so that readers can map arrays in them
-PIECE, CHUNK = 4 << 20, 1 << 20
+PIECE, CHUNK = 4 << 20, 1 << 18  # a chunk stays in the cache for both sums
 FULL = 0xFFFFFFFF  # a size or place that is told in 64 bits elsewhere
 DATE = 33  # 1 January 1980: equal models give equal files
 
@@ -67,7 +68,7 @@ class ArchiveWriter:
             if isinstance(content, str):
                 target.write(content.encode("utf-8"))
             else:
-                while piece := content.read(CHUNK):
+                while piece := content.read(PIECE):
                     target.write(piece)
 
 
@@ -79,7 +80,7 @@ class _Target(Window):
         self._digests = digests
         self.problem: OSError | None = None  # that kept something from being written
         self._pool: ThreadPoolExecutor | None = None
-        self._jobs: dict[int, Future[str]] = {}
+        self._jobs: dict[int, Future[tuple[str, int]]] = {}
 
     def writable(self) -> bool:
         return True
@@ -120,18 +121,22 @@ class _Target(Window):
         if not self._digests:
             return self._size, checksum_of(window), {"size": self._size}
         if self._size <= PIECE:
-            return self._size, checksum_of(window), {"size": self._size, "sha256": _digest(self._window())}
-        pieces = range(-(-self._size // PIECE))
-        checksum = self._threads().submit(checksum_of, window)
-        for piece in pieces:
+            digest, checksum = _sums(window)
+            return self._size, checksum, {"size": self._size, "sha256": digest}
+        sizes = [min(PIECE, self._size - begin) for begin in range(0, self._size, PIECE)]
+        for piece in range(len(sizes)):
             if piece not in self._jobs:
                 self._start_job(piece)
         os.fsync(self._file.fileno())  # meanwhile the disk works
-        digests = [self._jobs[piece].result() for piece in pieces]
-        return self._size, checksum.result(), {"size": self._size, "piece": PIECE, "sha256": digests}
+        digests, checksum = [], 0
+        for piece, size in enumerate(sizes):
+            digest, own = self._jobs[piece].result()
+            digests.append(digest)
+            checksum = _joined(checksum, own, size)
+        return self._size, checksum, {"size": self._size, "piece": PIECE, "sha256": digests}
 
-    def _window(self, begin: int = 0, size: int | None = None) -> Window:
-        return Window(self._file, self._start + begin, self._size if size is None else size, self._lock)
+    def _window(self) -> Window:
+        return Window(self._file, self._start, self._size, self._lock)
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
@@ -140,8 +145,25 @@ class _Target(Window):
 
     def _start_job(self, piece: int) -> None:
         begin = piece * PIECE
-        window = self._window(begin, min(PIECE, max(0, self._size - begin)))
-        self._jobs[piece] = self._threads().submit(_digest, window)
+        size = min(PIECE, self._size - begin)
+        if hasattr(os, "preadv"):  # several threads at a time, beside the one that writes
+            self._file.flush()
+            window: Any = _Piece(self._file.fileno(), self._start + begin, size)
+        else:
+            window = Window(self._file, self._start + begin, size, self._lock)
+        self._jobs[piece] = self._threads().submit(_sums, window)
+
+
+class _Piece:
+    """Part of a file to read, which has no place of its own that threads would have to share."""
+
+    def __init__(self, handle: int, start: int, size: int):
+        self._handle, self._start, self._left = handle, start, size
+
+    def readinto(self, buffer: memoryview) -> int:
+        got = os.preadv(self._handle, [buffer[: self._left]], self._start)
+        self._start, self._left = self._start + got, self._left - got
+        return got
 
 
 def checksum_of(file: Any) -> int:
@@ -152,17 +174,42 @@ def checksum_of(file: Any) -> int:
     return checksum
 
 
-def _digest(file: Any) -> str:
-    digest, buffer = hashlib.sha256(), memoryview(bytearray(CHUNK))
+def _sums(file: Any) -> tuple[str, int]:
+    """Return SHA-256 and CRC-32 of what a file holds."""
+    digest, checksum, buffer = hashlib.sha256(), 0, memoryview(bytearray(CHUNK))
     while got := file.readinto(buffer):
         digest.update(buffer[:got])
-    return digest.hexdigest()
+        checksum = zlib.crc32(buffer[:got], checksum)
+    return digest.hexdigest(), checksum
+
+
+def _joined(first: int, second: int, size: int) -> int:
+    """Return the CRC-32 of two contents, one after the other, from that of each and the size of the second."""
+    return _product(first, _power(8 * size)) ^ second
+
+
+@functools.cache
+def _power(bits: int) -> int:
+    """Return x to the power `bits` in the field of CRC-32, whose polynomials have their highest term first."""
+    found, square = 1 << 31, 1 << 30
+    while bits:
+        found = _product(found, square) if bits & 1 else found
+        square, bits = _product(square, square), bits >> 1
+    return found
+
+
+def _product(a: int, b: int) -> int:
+    found = 0
+    for i in range(31, -1, -1):
+        found ^= b if a >> i & 1 else 0
+        b = b >> 1 ^ (0xEDB88320 if b & 1 else 0)
+    return found
 
 
 def digests_of(file: IO[bytes], pieces: bool = False) -> str | list[str]:
     """Return the SHA-256 of what a file holds, or the list of those of its pieces."""
     if not pieces:
-        return _digest(file)
+        return _sums(file)[0]
     found = []
     while content := file.read(PIECE):
         found.append(hashlib.sha256(content).hexdigest())
