@@ -20,13 +20,14 @@ from tahr.trainer.guards import Guard
 from tahr.trainer.sources import Chunk
 from tahr.trainer.stateless import run_step
 from tahr.trainer.step import quiet
-from tahr.variables import StatelessScope, Variable
+from tahr.variables import DirectScope, StatelessScope, Variable
 
 __all__ = ["Session", "session_of"]
 
 # Long enough that what a dispatch costs by itself is lost in it, above all fresh memory for what a step keeps for the
 # gradient, which on CPU is a third of the time of a small convolutional network; short enough for a bar that moves.
 DISPATCH_SECONDS = 0.2
+LONGEST_SECONDS, FEW = 1.0, 4  # long steps go up to four at once: the memory that one frees is warm for the next
 ALONE = 2  # what `sys.getrefcount` says of an object that one attribute holds, and the call itself
 
 
@@ -103,6 +104,13 @@ class Session:
             raise ReferenceError("The model of this session is gone.")
         return found
 
+    def _direct(self, kind: str) -> bool:
+        """Return whether steps of a kind assign the variables themselves, which a step of the user's own may expect."""
+        return self.own_logs.get(kind, False) and self.engine.reads
+
+    def _state(self, kind: str) -> list[Variable]:
+        return [] if self._direct(kind) else self.of[kind]
+
     def settle(self) -> None:
         """Give every variable a buffer that nobody else holds, since training donates it."""
         for v in self.of["train"]:
@@ -130,8 +138,8 @@ class Session:
 
     def _scoped(self, kind: str, values: list[Any], run: Callable[[Any], Any]) -> tuple[list[Any], Any]:
         """Return the new values of the state of `kind` and the result of `run(model)`, from the values before."""
-        variables = self.of[kind]
-        scope = StatelessScope(collect_losses=True)
+        variables = self._state(kind)
+        scope = DirectScope() if self._direct(kind) else StatelessScope(collect_losses=True)
         scope.donated = kind == "train" and (self._complete or not self.own_logs[kind])
         scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
         known = set(scope.values)
@@ -188,7 +196,7 @@ class Session:
         function = self._chunk_function(kind, chunk)
         fresh = chunk.key not in self.pace.seen
         with self.lock:
-            variables = self.of[kind]
+            variables = self._state(kind)
             values = [v._value for v in variables]
             if kind == "train" and not self._complete and not self.own_logs[kind]:
                 values = self.engine.copies(values)  # a step that finds new variables runs once more
@@ -281,7 +289,7 @@ def holds_text(data: Any) -> bool:
 
 
 class _Pace:
-    """How many steps a dispatch: so many that it lasts about `DISPATCH_SECONDS`."""
+    """How many steps a dispatch: so many that it lasts about `DISPATCH_SECONDS`, a few if `LONGEST_SECONDS` allow."""
 
     def __init__(self) -> None:
         self.seen: set[Any] = set()
@@ -298,7 +306,8 @@ class _Pace:
         """Return how many steps the next dispatch should have."""
         if self.seconds is None:
             return 1 if not self.seen else 2
-        return max(1, min(int(DISPATCH_SECONDS / max(self.seconds, 1e-7)), 100_000))
+        each = max(self.seconds, 1e-7)
+        return max(1, min(FEW, int(LONGEST_SECONDS / each)), min(int(DISPATCH_SECONDS / each), 100_000))
 
 
 def session_of(model: Any) -> Session:
