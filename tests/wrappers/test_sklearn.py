@@ -46,8 +46,8 @@ QUIET = {"verbose": 0}
 CHECKED = [
     SKLearnClassifier(
         network,
-        model_kwargs={"loss": "categorical_crossentropy", "last": "softmax"},
-        fit_kwargs={**QUIET, "epochs": 10},
+        model_kwargs={"loss": "categorical_crossentropy", "last": "softmax", "rate": 0.2},
+        fit_kwargs={**QUIET, "epochs": 12, "batch_size": 512},  # few steps, as each runs operation by operation
     ),
     SKLearnRegressor(network, model_kwargs={"loss": "mse"}, fit_kwargs=QUIET),
     SKLearnTransformer(network, model_kwargs={"loss": "mse"}, fit_kwargs=QUIET),
