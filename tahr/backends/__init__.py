@@ -2,14 +2,16 @@
 
 import importlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from tahr import config
 
-__all__ = ["current", "load", "loaded", "wrap"]
+__all__ = ["current", "load", "loaded", "when_started", "wrap"]
 
 _current: Any = None
 _lock = threading.RLock()
+_waiting: list[Callable[[Any], None]] = []
 
 
 def current() -> Any:
@@ -22,7 +24,15 @@ def _start() -> Any:
     with _lock:
         if _current is None:
             _current = load(config.backend())
+            while _waiting:
+                _waiting.pop(0)(_current)
         return _current
+
+
+def when_started(tell: Callable[[Any], None]) -> None:
+    """Call `tell(backend)` as soon as there is a current backend, which may be at once."""
+    with _lock:
+        tell(_current) if _current is not None else _waiting.append(tell)
 
 
 def load(name: str) -> Any:

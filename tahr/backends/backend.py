@@ -41,6 +41,9 @@ class Backend:
         wider: the type to compute in where the framework has no function for a type.
         trains: whether it computes gradients.
         has_sparse: whether it has sparse arrays.
+        layer_base: a class for layers to be derived from, which makes them what the framework's own models are.
+        reads: whether a variable holds an object of the framework that is read, and assigned also in a compiled
+            function, rather than an array.
     """
 
     name = "abstract"
@@ -53,6 +56,8 @@ class Backend:
     wider: dict[Any, str] = {}
     trains = False
     has_sparse = False
+    layer_base: type | None = None
+    reads = False
 
     def __init__(self) -> None:
         self.own: dict[str, Callable[..., Any]] = {}
@@ -293,8 +298,16 @@ class Backend:
 
     # ---- variables ----------------------------------------------------------------------------------------------
 
-    # functions of a model under the names that the framework's own models have
-    model_methods: dict[str, Callable[..., Any]] = {}
+    def know_layers(self, kind: type) -> None:
+        """Let the class of all layers be one of the framework's own, by deriving it from `layer_base` last of all."""
+        own = [base for base in kind.__bases__ if not base.__module__.startswith("tahr.backends.")]
+        kind.__bases__ = (*own, *([] if self.layer_base is None else [self.layer_base]))
+
+    def know_keepers(self, kind: type) -> None:
+        """Let the framework take objects of a class for what keeps variables: optimizers, metrics."""
+
+    def catch_up(self, keeper: Any) -> None:
+        """Give variables that a layer or an optimizer has just made values that wait for them."""
 
     def know_variables(self, kind: type) -> None:
         """Let the framework's own functions take objects of a class of variables for their values."""
@@ -310,6 +323,14 @@ class Backend:
     def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
         """Return an array for a variable that may keep the memory of `array`, which nobody else holds."""
         return self.new_variable(array, dtype, trainable)
+
+    def read(self, held: Any) -> Any:
+        """Return the array of what a variable holds; arrays are their own."""
+        return held
+
+    def handle(self, held: Any) -> Any:
+        """Return what stands for a variable in the framework's own functions."""
+        return held
 
     def assign(self, old: Any, new: Any) -> Any:
         """Return the array that a variable holding `old` holds after being assigned `new`."""
@@ -366,7 +387,11 @@ class Backend:
         return fn
 
     def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        """Return `fn` compiled; the arguments at `donate` may be overwritten."""
+        """Return `fn` compiled; the arguments at `donate` may be overwritten.
+
+        A first argument that is a list may be one of what variables hold. If it is donated, what `fn` returns in its
+        place, as a list or the first part of a tuple, is what they hold afterwards.
+        """
         return fn
 
     def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:

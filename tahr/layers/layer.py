@@ -4,7 +4,7 @@ import contextlib
 import functools
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from tahr.layers.signature import (
     take_input_shape,
     to_tuples,
 )
-from tahr.layers.structure import search, search_once, unique
+from tahr.layers.structure import named_layers, named_variables, parts, search_once, unique
 from tahr.masks import get_mask, masks_of, set_mask
 from tahr.ops.work import counting
 from tahr.recording import Recorded, parameters_of
@@ -74,6 +74,9 @@ class Layer(Recorded, Operation):
     _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
     input_spec: Any = None
     supports_masking = False
+    _training_mode: bool | None = (
+        None  # training or not where nothing else says: what a framework's own switch is set to
+    )
     _remat: Any = None  # the scope that says what to compute again for gradients
     _path: str
     _build_shapes: Any
@@ -88,6 +91,7 @@ class Layer(Recorded, Operation):
         name: str | None = None,
         **kwargs: Any,
     ):
+        backends.current()  # makes the class one of the framework's
         Operation.__init__(self, name)
         self._legacy_shape = take_input_shape(type(self).__name__, kwargs)
         from tahr import dtype_policies, regularizers
@@ -114,6 +118,8 @@ class Layer(Recorded, Operation):
                 return object.__getattribute__(self, name)
             from tahr.compat.methods import old_attribute
 
+            with contextlib.suppress(AttributeError):
+                return super().__getattr__(name)  # of the framework's class of layers
             return old_attribute(self, name)
 
     # ---- calling ------------------------------------------------------------------------------------------------
@@ -217,12 +223,15 @@ class Layer(Recorded, Operation):
         """Return the training flag (argument, else that of the layer around, else the default) and the arguments."""
         if info.training is None:
             training = kwargs.pop("training", None) if not info.any_keyword else kwargs.get("training")
-            return (training if training is not None else _context.training), kwargs
+            if training is None:
+                training = _context.training if _context.training is not None else self._training_mode
+            return training, kwargs
         given = kwargs.get("training")
         if given is None and len(args) > info.training:
             given = args[info.training]
         if given is None:
-            given = _context.training if _context.training is not None else info.training_default
+            given = _context.training if _context.training is not None else self._training_mode
+            given = info.training_default if given is None else given
             if given is not None and len(args) <= info.training:
                 kwargs = {**kwargs, "training": given}
         return given, kwargs
@@ -411,11 +420,7 @@ class Layer(Recorded, Operation):
 
     # ---- state --------------------------------------------------------------------------------------------------
 
-    def _parts(self, *kinds: type) -> Iterator[Any]:
-        """Yield the attributes of the given kinds, also inside lists, tuples, sets and dicts, in order."""
-        for name, value in self.__dict__.items():
-            if name not in self._untracked:
-                yield from search(value, kinds)
+    _parts, _named_layers, _named_variables = parts, named_layers, named_variables
 
     @property
     def _layers(self) -> list["Layer"]:
@@ -759,6 +764,7 @@ def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
                 self._build_shapes = note_shapes(build, args, kwargs)
             build(self, *args, **kwargs)
         self.built = True
+        backends.current().catch_up(self)
         if "_start_weights" in self.__dict__ and type(self).build is run:  # `weights=` of Keras 1 and 2
             self.set_weights(self.__dict__.pop("_start_weights"))
 
@@ -790,3 +796,6 @@ def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:
         )
         with contextlib.suppress(AttributeError):
             error._names_a_layer = True  # type: ignore[attr-defined]
+
+
+backends.when_started(lambda engine: engine.know_layers(Layer))

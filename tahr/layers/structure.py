@@ -8,7 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import Any
 
-__all__ = ["Snapshot", "known_structure", "note_swap", "search", "search_once", "swaps", "unique"]
+from tahr import naming
+
+__all__ = [
+    "Snapshot",
+    "known_structure",
+    "named_layers",
+    "named_variables",
+    "note_swap",
+    "parts",
+    "search",
+    "search_once",
+    "swaps",
+    "unique",
+]
 
 
 class _Scope(threading.local):
@@ -156,3 +169,29 @@ def search(value: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from search(item, kinds)
+
+
+def parts(layer: Any, *kinds: type) -> Iterator[Any]:
+    """Yield the attributes of the given kinds, also inside lists, tuples, sets and dicts, in order."""
+    for name, value in vars(layer).items():
+        if name not in layer._untracked:
+            yield from search(value, kinds)
+
+
+def named_layers(layer: Any) -> dict[str, Any]:
+    """Return the layers directly inside by the attribute that holds each, or by class, numbered as in files."""
+    attributes = {id(value): name for name, value in reversed(vars(layer).items()) if name != "_nodes"}
+    return _numbered((attributes.get(id(x)) or naming.snake_case(type(x).__name__), x) for x in layer._layers)
+
+
+def named_variables(layer: Any) -> dict[str, Any]:
+    """Return a layer's own weights, then the state of its random generators, by name."""
+    return _numbered((v.name, v) for v in [*layer._own_variables(), *layer._state_variables()])
+
+
+def _numbered(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        numbers = (f"{name}_{i}" if i else name for i in itertools.count())
+        found[next(free for free in numbers if free not in found)] = value
+    return found

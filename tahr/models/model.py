@@ -1,8 +1,7 @@
 """`Model`: a layer that trains, saves and summarises itself."""
 
-import functools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tahr import tree
 from tahr.layers.layer import Layer
@@ -59,14 +58,6 @@ class Model(Layer):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from the inputs; subclasses define it."""
         raise NotImplementedError(f"Model {type(self).__name__} defines no `call(self, inputs)`.")
-
-    if not TYPE_CHECKING:  # else every misspelt attribute would be one
-
-        def __getattr__(self, name: str) -> Any:
-            from tahr import backends
-
-            own = None if hasattr(type(self), name) else backends.current().model_methods.get(name)
-            return super().__getattr__(name) if own is None else functools.partial(own, self)
 
     # ---- layers -------------------------------------------------------------------------------------------------
 

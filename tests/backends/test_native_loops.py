@@ -134,7 +134,7 @@ def test_gradients_are_forgotten() -> None:
     model = make()
     keras.ops.sum(model(X)).backward()
     assert all(p.grad is not None for p in model.parameters())
-    assert [name for name, _ in model.named_parameters()] == [v.path for v in model.trainable_variables]
+    assert [p for _, p in model.named_parameters()] == [v.value for v in model.trainable_variables]
     model.zero_grad()
     assert all(p.grad is None for p in model.parameters())
 

@@ -41,6 +41,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
+    layer_base = LayerModule
     spaces = (torch, torch.linalg, torch.special, torch.fft, F)
     argument_names = {"axis": "dim", "keepdims": "keepdim"}
     names = {
@@ -125,9 +126,6 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
 
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, torch.Tensor)
-
-    def know_layers(self, kind: type) -> None:
-        kind.__bases__ = (*kind.__bases__, LayerModule)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         value = self.tensor(value, dtype).detach()
