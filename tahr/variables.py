@@ -12,7 +12,7 @@ from tahr import backends, dtypes, naming, shapes
 from tahr.arithmetic import Arithmetic
 from tahr.symbolic import KerasTensor
 
-__all__ = ["AutocastScope", "LoadingScope", "StatelessScope", "SymbolicScope", "Variable"]
+__all__ = ["AutocastScope", "DirectScope", "LoadingScope", "StatelessScope", "SymbolicScope", "Variable"]
 
 LARGE = 10_000  # numbers, from which on drawing first values that a file replaces is worth leaving out
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
@@ -47,6 +47,8 @@ class StatelessScope:
     >>> float(scope.get_current_value(v)), float(v)
     (6.0, 1.0)
     """
+
+    direct = False  # whether assignments change the variables after all
 
     def __init__(
         self,
@@ -88,6 +90,25 @@ class StatelessScope:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         _scopes.stateless = self._outer
+
+
+class DirectScope(StatelessScope):
+    """Inside this scope, only losses are kept: assignments change the variables themselves, until `undo`."""
+
+    direct = True
+
+    def __init__(self) -> None:
+        super().__init__(collect_losses=True)
+        self._before: dict[int, tuple[Variable, Any]] = {}
+
+    def add_update(self, update: tuple["Variable", Any]) -> None:
+        """Note the value that a variable had before the first assignment."""
+        self._before.setdefault(id(update[0]), (update[0], update[0].value))
+
+    def undo(self) -> None:
+        """Give the variables back the values that they had."""
+        for variable, value in self._before.values():
+            variable.assign(value)
 
 
 def stateless_scope() -> StatelessScope | None:
@@ -291,6 +312,8 @@ class Variable(Arithmetic):
         """The backend's own array: inside a `StatelessScope` the mapped one, and in the compute type of the layer."""
         scope = _scopes.stateless
         value = self._value if scope is None else scope.values.get(id(self), self._value)
+        if self.backend.reads:
+            value = self.backend.read(value)
         autocast = _scopes.autocast
         if autocast is not None and self.autocast and self._dtype != autocast and dtypes.is_float(self._dtype):
             return self.backend.cast(value, autocast)
@@ -322,9 +345,10 @@ class Variable(Arithmetic):
         scope = _scopes.stateless
         if scope is not None:
             scope.add_update((self, value))
-            return value
+            if not scope.direct:
+                return value
         self._value = self.backend.assign(self._value, value)
-        return self._value
+        return value if self.backend.reads else self._value
 
     def _begin(self, value: Any) -> Any:
         """Take the first value that a file gives; what was read for this variable alone becomes its memory."""
@@ -385,7 +409,9 @@ class Variable(Arithmetic):
 
     @property
     def handle(self) -> Any:
-        return self.value
+        """What stands for this variable where a framework looks for one of its own."""
+        scope = _scopes.stateless
+        return self.backend.handle(self._value if scope is None else scope.values.get(id(self), self._value))
 
     def numpy(self) -> np.ndarray:
         """Return the value as a NumPy array."""
@@ -425,6 +451,6 @@ class Variable(Arithmetic):
         return func(*(read(a) for a in args), **{k: read(v) for k, v in (kwargs or {}).items()})
 
     def __repr__(self) -> str:
-        if _scopes.stateless is not None:
+        if _scopes.stateless is not None or self.backend.compiling():
             return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}>"
         return f"<Variable path={self.path}, shape={self._shape}, dtype={self._dtype}, value={self.numpy()}>"

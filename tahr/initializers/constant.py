@@ -31,7 +31,7 @@ class Constant(Initializer):
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         value = self.value
         if hasattr(value, "shape") and not isinstance(value, np.ndarray):
-            value = backends.current().to_numpy(getattr(value, "handle", value))
+            value = backends.current().to_numpy(value.value if hasattr(value, "handle") else value)
         return _filled(shape, value, dtype)
 
 

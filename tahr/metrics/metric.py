@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tahr import dtypes, naming, ops
+from tahr import backends, dtypes, naming, ops
 from tahr.recording import Recorded
 from tahr.variables import StatelessScope, Variable
 
@@ -180,3 +180,6 @@ def _distinct(variables: Iterable[Variable]) -> Iterator[Variable]:
         if id(variable) not in seen:
             seen.add(id(variable))
             yield variable
+
+
+backends.when_started(lambda engine: engine.know_keepers(Metric))

@@ -260,6 +260,7 @@ class Optimizer(Recorded):
                 name=name,
             )
         self._variables.append(variable)
+        backends.current().catch_up(self)
         return variable
 
     def add_variable_from_reference(
@@ -781,3 +782,6 @@ def _refuse_unknown(what: str, kwargs: dict[str, Any]) -> None:
     if kwargs:
         hints = "".join(f" Instead of {k!r}, use {_OLD[k]}." for k in kwargs if k in _OLD)
         raise ValueError(f"{what}: unknown arguments {sorted(kwargs)}.{hints}")
+
+
+backends.when_started(lambda engine: engine.know_keepers(Optimizer))

@@ -85,7 +85,7 @@ def _array(value: Any) -> np.ndarray | None:
     from tahr import backends
 
     engine = backends.current()
-    value = getattr(value, "handle", value)
+    value = value.value if hasattr(value, "handle") else value
     if engine.is_tensor(value):
         value = engine.to_numpy(value)
     known = isinstance(value, np.ndarray) and value.dtype.kind != "O" and value.dtype.names is None

@@ -114,7 +114,8 @@ def _serialize_value(obj: Any) -> dict[str, Any] | str | int | float | None:
         from tahr import backends, dtypes
 
         kind = "__numpy__" if isinstance(obj, np.ndarray) else "__tensor__"
-        host = obj if isinstance(obj, np.ndarray) else backends.current().to_numpy(getattr(obj, "handle", obj))
+        value = obj.value if hasattr(obj, "handle") else obj
+        host = value if isinstance(value, np.ndarray) else backends.current().to_numpy(value)
         return {"class_name": kind, "config": {"value": host.tolist(), "dtype": dtypes.of(obj)}}
     return None
 

@@ -108,7 +108,7 @@ def state_of(model: Any) -> Iterator[tuple[str, dict[str, np.ndarray], str | Non
 def _host(value: Any) -> np.ndarray:
     from tahr import backends
 
-    value = getattr(value, "handle", value)
+    value = value.value if hasattr(value, "handle") else value
     engine = backends.current()
     return engine.to_numpy(value) if engine.is_tensor(value) else np.asarray(value)
 

@@ -12,7 +12,7 @@ from tahr.trainer.session import Session, session_of
 from tahr.trainer.sources import Source
 from tahr.trainer.stateless import run_step, takes_state
 from tahr.trainer.step import unpack
-from tahr.variables import StatelessScope
+from tahr.variables import DirectScope, StatelessScope
 
 __all__ = ["prepare", "rehearse", "require_compiled"]
 
@@ -127,6 +127,9 @@ def rehearse(model: Any, batch: Any, training: bool) -> None:
 
     engine = backends.current()
     data = tree.map_structure(lambda a: None if a is None else engine.tensor(a), batch)
-    with StatelessScope(collect_losses=True), engine.enable_grad() if training else engine.no_grad():
+    scope = DirectScope() if engine.reads else StatelessScope(collect_losses=True)
+    with scope, engine.enable_grad() if training else engine.no_grad():
         run_step(model, "train" if training else "test", data)
+    if isinstance(scope, DirectScope):
+        scope.undo()
     model.built = True

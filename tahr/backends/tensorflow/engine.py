@@ -1,6 +1,7 @@
 """The backend's duties: arrays, variables, compiled functions and loops."""
 
 import contextlib
+import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.tensorflow.autodiff import Autodiff
 from tahr.backends.tensorflow.loading import tf
 from tahr.backends.tensorflow.random import Draws
+from tahr.backends.tensorflow.trackable import Keeper, KeptVariable, catch_up
 from tahr.backends.tensorflow.windows import Windows
 
 DTYPES = {
@@ -24,7 +26,7 @@ for _name in ("float8_e4m3fn", "float8_e5m2", "int4"):
 
 
 class TensorFlow(Autodiff, Draws, Windows, Backend):
-    """Operations are functions of `tf` and its modules; variables hold tensors, which nothing can change."""
+    """Operations are functions of `tf` and its modules; a variable holds a `tf.Variable`."""
 
     name = "tensorflow"
     spaces = (tf.math, tf.nn, tf)
@@ -58,6 +60,7 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         "uint32": "int64",
     }
     trains = True
+    reads = True
     _known: ClassVar[set[type]] = set()  # classes whose values TensorFlow's own functions take
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
@@ -112,30 +115,66 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         if kind not in self._known:
             self._known.add(kind)
             tf.register_tensor_conversion_function(kind, _convert)
-            _tell_tapes(kind)
+            kind._should_act_as_resource_variable = True  # tapes take it for a source then
+            _derive(kind, KeptVariable)
+
+    def know_keepers(self, kind: type) -> None:
+        _derive(kind, Keeper)
+
+    know_layers = know_keepers
+
+    def catch_up(self, keeper: Any) -> None:
+        catch_up(keeper)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
         if isinstance(value, tf.Tensor) and not _is_eager(value):
             return self.cast(value, dtype)
         with tf.init_scope():
-            return self.tensor(value, dtype)
+            return tf.Variable(self.tensor(value, dtype), trainable=trainable)
+
+    def read(self, held: Any) -> Any:
+        return held.value() if isinstance(held, tf.Variable) else held
+
+    def handle(self, held: Any) -> Any:
+        return held.handle if isinstance(held, tf.Variable) else held
 
     def assign(self, old: Any, new: Any) -> Any:
-        if not _is_eager(new):
-            raise RuntimeError(
-                "A variable cannot be assigned inside of a tf.function of your own, which would leave it without a "
-                "value. Use fit or train_on_batch, return the new value (stateless_call, stateless_apply), or take "
-                "the tf.function away."
-            )
-        return new
+        if not isinstance(old, tf.Variable):
+            return new
+        if new is not old:
+            old.assign(new, read_value=False)
+        return old
+
+    def set_trainable(self, value: Any, trainable: bool) -> None:
+        if isinstance(value, tf.Variable):
+            value._trainable = trainable  # which tapes ask each time
+
+    def publish(self, variables: Any, values: Any) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.publish(self.assign(variable._value, value))
 
     def concrete(self) -> contextlib.AbstractContextManager[Any]:
         return tf.init_scope()
 
     def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        compiled = tf.function(fn, autograph=False)
-        compiled._omit_frequent_tracing_warning = True  # a new shape is a new function, as everywhere
-        return compiled
+        held: list[Any] = []
+        compiled = stateful = _function(fn)
+
+        def run(*args: Any) -> Any:
+            nonlocal stateful
+            if not (type(args[0]) is list and args[0] and isinstance(args[0][0], tf.Variable)):
+                return compiled(*args)
+            state, *rest = args
+            if len(held) != len(state) or not all(map(operator.is_, held, state)):
+                held[:] = state
+                stateful = _function(_over_variables(fn, state, 0 in donate))
+            found = stateful(*rest)
+            return found if 0 not in donate else state if found is None else (state, *found)
+
+        return run
+
+    def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        return _function(fn, jit_compile=True)
 
     def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
         if isinstance(start, int) and isinstance(stop, int):  # run eagerly
@@ -212,20 +251,32 @@ def _convert(variable: Any, dtype: Any = None, name: Any = None, as_ref: bool = 
     return value
 
 
-def _tell_tapes(kind: Any) -> None:
-    """Let a `tf.GradientTape` watch the variables of a class that are read, and take them for its sources."""
-    from tensorflow.python.eager import tape
+def _function(fn: Callable[..., Any], **options: Any) -> Any:
+    made = tf.function(fn, autograph=False, **options)
+    made._omit_frequent_tracing_warning = True  # a new shape is a new function, as everywhere
+    return made
 
-    plain = kind.value.fget
 
-    def value(self: Any) -> Any:
-        if self._trainable and self._value.dtype.is_floating:
-            tape.variable_accessed(self)
-        return plain(self)
+def _over_variables(fn: Callable[..., Any], variables: list[Any], donated: bool) -> Callable[..., Any]:
+    """Return `fn` without its first argument, the values of variables, which it reads, and assigns if `donated`."""
 
-    kind.value = property(value, doc=kind.value.__doc__)
-    kind.handle = property(lambda self: self._value)
-    kind._should_act_as_resource_variable = True
+    def run(*rest: Any) -> Any:
+        values = [backend.read(v) for v in variables]
+        found = fn(values, *rest)
+        if not donated:
+            return found
+        new = found if isinstance(found, list) else found[0]
+        for variable, old, value in zip(variables, values, new, strict=True):
+            if value is not old:
+                variable.assign(value, read_value=False)
+        return None if new is found else tuple(found[1:])
+
+    return run
+
+
+def _derive(kind: type, base: type) -> None:
+    if not issubclass(kind, base):
+        kind.__bases__ = (*kind.__bases__, base)
 
 
 def _is_eager(x: Any) -> bool:
