@@ -287,5 +287,13 @@ def _holds_tensor(x: Any) -> bool:
     return any(_holds_tensor(v) if isinstance(v, (list, tuple)) else isinstance(v, (tf.Tensor, tf.Variable)) for v in x)
 
 
+def _keep_as_written() -> None:
+    """Let AutoGraph, which rewrites what a user's `tf.function` calls, leave this library's own code alone."""
+    from tensorflow.python.autograph.core import config
+
+    config.CONVERSION_RULES = (config.DoNotConvert("tahr"), *config.CONVERSION_RULES)
+
+
+_keep_as_written()
 backend = TensorFlow()
 from tahr.backends.tensorflow import control, indexing, math  # noqa: E402, F401  (they register themselves on `backend`)

@@ -1,0 +1,178 @@
+"""Models among what TensorFlow has of its own: tapes, functions, modules, checkpoints."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tahr as keras
+from tahr import config, layers
+
+pytestmark = [pytest.mark.trains, pytest.mark.skipif(config.backend() != "tensorflow", reason="is about TensorFlow")]
+if config.backend() == "tensorflow":
+    tf: Any = importlib.import_module("tensorflow")
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(32, 4)).astype("float32")
+Y = (X @ np.array([[1.0], [-2.0], [0.5], [0.1]], "float32") + 0.3).astype("float32")
+
+
+def make(seed: int = 0) -> Any:
+    keras.utils.set_random_seed(seed)
+    return keras.Sequential(
+        [keras.Input((4,)), layers.Dense(6, "tanh"), layers.BatchNormalization(), layers.Dropout(0.1), layers.Dense(1)]
+    )
+
+
+def train(model: Any, optimizer: Any, wrap: Any, steps: int = 20) -> list[float]:
+    """Train by a loop in TensorFlow's words, whose step goes through `wrap`, and return the losses."""
+    metric = keras.metrics.Mean()
+
+    def step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((model(x, training=True) - y) ** 2)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
+        metric.update_state(loss)
+        return loss
+
+    run = wrap(step)
+    losses = [float(run(X, Y)) for _ in range(steps)]
+    assert float(metric.result()) == pytest.approx(np.mean(losses), rel=1e-5)
+    return losses
+
+
+OPTIMIZERS = {
+    "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=1.0),
+    "adam": lambda: keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.05, 5, 0.9), use_ema=True),
+    "accumulating": lambda: keras.optimizers.RMSprop(0.01, gradient_accumulation_steps=2),
+    "scaled": lambda: keras.mixed_precision.LossScaleOptimizer(keras.optimizers.Adam(0.02)),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_step_in_a_function_is_the_step_run_at_once(name: str) -> None:
+    found = []
+    for wrap in (lambda step: step, tf.function):
+        model, optimizer = make(), OPTIMIZERS[name]()
+        losses = train(model, optimizer, wrap)
+        found.append((losses, model.get_weights(), [v.numpy() for v in optimizer.variables]))
+    assert found[0][0][-1] < found[0][0][0]
+    for a, b in zip(*map(keras.tree.flatten, found), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_assignments_in_a_function_last() -> None:
+    v = keras.Variable([1.0, 2.0])
+
+    @tf.function
+    def double() -> Any:
+        v.assign(v * 2)
+        v.assign_add([1.0, 1.0])
+        return v.value
+
+    double()
+    np.testing.assert_array_equal(double(), [7.0, 11.0])
+    np.testing.assert_array_equal(v.numpy(), [7.0, 11.0])
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_tapes_watch_what_is_trained(frozen: bool) -> None:
+    model = make()
+    model.layers[0].trainable = not frozen
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(model(X, training=True))
+    assert len(tape.watched_variables()) == (4 if frozen else 6)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    assert [g.shape for g in gradients] == [v.shape for v in model.trainable_variables]
+
+
+class Tape(keras.Model):
+    """A training step in the words of TensorFlow, with two updates and an inner loop."""
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        x, y = data
+        for _ in range(2):
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+            self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        for metric in self.metrics:
+            metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, self(x))
+        return {metric.name: metric.result() for metric in self.metrics}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_step_of_ones_own_with_a_tape(eagerly: bool) -> None:
+    keras.utils.set_random_seed(0)
+    x = keras.Input((4,))
+    model = Tape(x, layers.Dense(1)(layers.BatchNormalization()(x)))
+    model.compile(
+        keras.optimizers.SGD(0.05), "mse", metrics=[keras.metrics.MeanAbsoluteError(name="mae")], run_eagerly=eagerly
+    )
+    history = model.fit(X, Y, batch_size=8, epochs=6, verbose=0).history
+    assert list(history) == ["loss", "mae"] and history["loss"][-1] < 0.5 * history["loss"][0]
+    assert int(model.optimizer.iterations) == 48
+
+
+def checkpoint(folder: Any, seed: int, steps: int) -> Any:
+    """Return a model, its optimizer and a checkpoint of both after some steps."""
+    model, optimizer = make(seed), keras.optimizers.Adam(0.01)
+    if steps:
+        train(model, optimizer, tf.function, steps)
+    return model, optimizer, tf.train.Checkpoint(model=model, optimizer=optimizer, epoch=keras.Variable(steps))
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_checkpoints_bring_everything_back(tmp_path: Any, steps: int) -> None:
+    model, optimizer, first = checkpoint(tmp_path, 0, 3)
+    path = first.save(str(tmp_path / "at"))
+    other, restored, second = checkpoint(
+        tmp_path, 1, steps
+    )  # with no steps, slots take their values once there are any
+    status = second.restore(path)
+    if not steps:
+        restored.build(other.trainable_variables)
+    status.assert_consumed()
+    assert int(second.epoch) == 3 and int(restored.iterations) == 3
+    for ours, theirs in ((model.variables, other.variables), (optimizer.variables, restored.variables)):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+class Nested(keras.Model):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.rest = layers.Dense(3), [layers.Dense(2), layers.LSTM(2)]
+
+    def call(self, x: Any) -> Any:
+        return self.rest[1](self.rest[0](self.first(x))[:, None])
+
+
+def test_checkpoints_of_models_without_weights_wait_for_them(tmp_path: Any) -> None:
+    model = Nested()
+    expected = model(X)
+    path = tf.train.Checkpoint(model=model).write(str(tmp_path / "at"))
+    other = Nested()
+    status = tf.train.Checkpoint(model=other).read(path)
+    found = other(X)
+    status.assert_consumed()
+    np.testing.assert_array_equal(expected, found)
+
+
+def test_modules_keep_layers(tmp_path: Any) -> None:
+    class Module(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.scale, self.own = layers.Dense(2), tf.Variable(2.0), keras.Variable(3.0)
+
+        @tf.function
+        def __call__(self, x: Any) -> Any:
+            return self.layer(x) * self.scale + self.own
+
+    module, other = Module(), Module()
+    expected = module(X)
+    other(X)
+    path = tf.train.Checkpoint(module).save(str(tmp_path / "at"))
+    tf.train.Checkpoint(other).restore(path).assert_consumed()
+    np.testing.assert_array_equal(expected, other(X))
