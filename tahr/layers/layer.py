@@ -11,6 +11,7 @@ import numpy as np
 
 from tahr import backends, dtypes, naming, shapes, tree
 from tahr.layers.input_spec import check_input_spec
+from tahr.layers.rebuilding import rebuilt
 from tahr.layers.signature import (
     CallInfo,
     abstract_call,
@@ -221,19 +222,20 @@ class Layer(Recorded, Operation):
         self, info: "CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[Any, dict[str, Any]]:
         """Return the training flag (argument, else that of the layer around, else the default) and the arguments."""
+        around = _context.training
         if info.training is None:
             training = kwargs.pop("training", None) if not info.any_keyword else kwargs.get("training")
-            if training is None:
-                training = _context.training if _context.training is not None else self._training_mode
-            return training, kwargs
+            return (around if training is None else training), kwargs
         given = kwargs.get("training")
         if given is None and len(args) > info.training:
             given = args[info.training]
         if given is None:
-            given = _context.training if _context.training is not None else self._training_mode
-            given = info.training_default if given is None else given
+            own = self._training_mode if around is None else None
+            given = around if around is not None else info.training_default if own is None else own
             if given is not None and len(args) <= info.training:
                 kwargs = {**kwargs, "training": given}
+            if own is not None:
+                return None, kwargs  # each layer inside has a switch of its own
         return given, kwargs
 
     def _fill_masks(self, info: "CallInfo", args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -420,7 +422,7 @@ class Layer(Recorded, Operation):
 
     # ---- state --------------------------------------------------------------------------------------------------
 
-    _parts, _named_layers, _named_variables = parts, named_layers, named_variables
+    _parts, _named_layers, _named_variables, _rebuilt = parts, named_layers, named_variables, rebuilt
 
     @property
     def _layers(self) -> list["Layer"]:
@@ -715,7 +717,9 @@ class Layer(Recorded, Operation):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor arguments as plain data, ready for JSON."""
-        base = {"name": self.name, "trainable": self.trainable, "dtype": _serialize_policy(self._dtype_policy)}
+        from tahr import dtype_policies
+
+        base = {"name": self.name, "trainable": self.trainable, "dtype": dtype_policies.serialize(self._dtype_policy)}
         config = {**base, **super().get_config(), **base}
         if self._brief_config:
             config["dtype"] = self._dtype_policy.name
@@ -779,12 +783,6 @@ def _cast(x: KerasTensor, dtype: str) -> Any:
     if mask is not None:
         set_mask(made, mask)
     return made
-
-
-def _serialize_policy(policy: Any) -> Any:
-    from tahr import dtype_policies
-
-    return dtype_policies.serialize(policy)
 
 
 def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:

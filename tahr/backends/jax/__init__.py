@@ -19,6 +19,7 @@ from tahr.backends.jax.random import Draws
 from tahr.backends.jax.recurrent import Recurrent
 from tahr.backends.jax.rows import Rows
 from tahr.backends.jax.sparse import Sparse
+from tahr.backends.jax.trees import LayerTree, know
 from tahr.backends.jax.windows import Windows
 
 if config.floatx() == "float64":
@@ -30,6 +31,7 @@ class Jax(Attention, Draws, Windows, Recurrent, Rows, Sparse, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
+    layer_base = LayerTree
     spaces = (jnp, jnp.linalg, jnp.fft, jax.nn, jax.scipy.special, lax)
     names = {"conj": "conjugate"}
     numbers = "all"
@@ -69,6 +71,10 @@ class Jax(Attention, Draws, Windows, Recurrent, Rows, Sparse, Backend):
 
     def concrete(self) -> contextlib.AbstractContextManager[Any]:
         return jax.ensure_compile_time_eval()
+
+    def know_layers(self, kind: type) -> None:
+        super().know_layers(kind)
+        know(kind)
 
     def know_variables(self, kind: type) -> None:
         if kind not in self._known:

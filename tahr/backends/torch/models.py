@@ -17,7 +17,6 @@ _REFUSALS = {
     "register_parameter": "Make weights with `add_weight(shape=..., name=...)`.",
     "register_buffer": "Make state with `add_weight(shape=..., trainable=False, name=...)`.",
     "set_submodule": "Set the layer as an attribute, or make the model anew.",
-    "set_extra_state": "Keep state in weights: `add_weight(shape=..., trainable=False)`.",
 }
 
 
@@ -132,6 +131,20 @@ class LayerModule(torch.nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs by `call` alone, without hooks and what else a call of the layer does."""
         return type(self).call(self, *args, **kwargs)  # type: ignore[attr-defined]
+
+    def get_parameter(self, target: str) -> Any:
+        """Return the parameter of a dotted name."""
+        return self._held_at(target, "parameter")
+
+    def get_buffer(self, target: str) -> Any:
+        """Return the buffer of a dotted name."""
+        return self._held_at(target, "buffer")
+
+    def _held_at(self, target: str, kind: str) -> Any:
+        found = dict(getattr(self, f"named_{kind}s")())
+        if target not in found:
+            raise AttributeError(f"{self.path}: there is no {kind} {target!r}; there are {list(found)}.")
+        return found[target]
 
     def requires_grad_(self, requires_grad: bool = True) -> Any:
         """Freeze or thaw the weights; the same as setting `trainable`."""
