@@ -111,9 +111,10 @@ def _attend(query: Any, key: Any, value: Any, bias: Any, seen_BNTS: Any, scale: 
     """Return the means, by way of the products of all queries with all keys."""
     run = OPERATIONS
     (b, t, n, h), (_, s, g, _) = query.shape, key.shape
-    q_BTGRH = run["reshape"](query * scale, (b, t, g, n // g, h))
-    logits_BGRTS = run["einsum"]("btgrh,bsgh->bgrts", wide(q_BTGRH), wide(key))
-    logits_BNTS = run["reshape"](logits_BGRTS, (b, n, t, s))
+    rows = n // g * t  # of the queries that see the same keys
+    q_BGRH = run["reshape"](run["transpose"](query * scale, (0, 2, 1, 3)), (b, g, rows, h))
+    logits_BGRS = run["matmul"](wide(q_BGRH), wide(run["transpose"](key, (0, 2, 3, 1))))
+    logits_BNTS = run["reshape"](logits_BGRS, (b, n, t, s))
     if cap is not None:
         logits_BNTS = cap * tanh(logits_BNTS / cap)
     if bias is not None:
@@ -121,9 +122,9 @@ def _attend(query: Any, key: Any, value: Any, bias: Any, seen_BNTS: Any, scale: 
     if seen_BNTS is not None:
         lowest = -0.7 * 3.4e38 if dtypes.of(logits_BNTS) == "float32" else -0.7 * 1.7e308
         logits_BNTS = run["where"](seen_BNTS, logits_BNTS, lowest)
-    weights_BGRTS = run["reshape"](run["cast"](softmax(logits_BNTS), value.dtype), (b, g, n // g, t, s))
-    found_BTGRH = run["einsum"]("bgrts,bsgh->btgrh", weights_BGRTS, value)
-    return run["reshape"](found_BTGRH, (b, t, n, value.shape[-1]))
+    weights_BGRS = run["reshape"](run["cast"](softmax(logits_BNTS), value.dtype), (b, g, rows, s))
+    found_BGRH = run["matmul"](weights_BGRS, run["transpose"](value, (0, 2, 1, 3)))
+    return run["transpose"](run["reshape"](found_BGRH, (b, n, t, value.shape[-1])), (0, 2, 1, 3))
 
 
 def _in_chunks(

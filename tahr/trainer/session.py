@@ -27,7 +27,7 @@ __all__ = ["Session", "session_of"]
 # Long enough that what a dispatch costs by itself is lost in it, above all fresh memory for what a step keeps for the
 # gradient, which on CPU is a third of the time of a small convolutional network; short enough for a bar that moves.
 DISPATCH_SECONDS = 0.2
-LONGEST_SECONDS, FEW = 1.0, 4  # long steps go up to four at once: the memory that one frees is warm for the next
+LONGEST_SECONDS, FEW = 4.0, 4  # long steps go up to four at once: the memory that one frees is warm for the next
 ALONE = 2  # what `sys.getrefcount` says of an object that one attribute holds, and the call itself
 
 
