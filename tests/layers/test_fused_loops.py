@@ -65,3 +65,18 @@ def test_forward_derivatives(kind: Any) -> None:
     _, found = keras.jvp(lambda x: layer(x), (X,), (tangent,))
     ahead, behind = (ops.convert_to_numpy(layer(X + step * tangent)) for step in (1e-2, -1e-2))
     np.testing.assert_allclose(ops.convert_to_numpy(found), (ahead - behind) / 2e-2, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_gradients_of_gradients(kind: Any, monkeypatch: Any) -> None:
+    layer = kind(3, bias_initializer="random_normal")
+    layer.build(X.shape)
+
+    def penalty(x: Any) -> Any:
+        return ops.sum(keras.grad(lambda x: ops.sum(layer(x) ** 3))(x) ** 2)
+
+    fused = keras.grad(penalty)(ops.convert_to_tensor(X))
+    stepwise(layer, monkeypatch)
+    wanted = keras.grad(penalty)(ops.convert_to_tensor(X))
+    np.testing.assert_allclose(ops.convert_to_numpy(fused), ops.convert_to_numpy(wanted), rtol=1e-4, atol=1e-6)

@@ -10,9 +10,11 @@ import optree
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
+from tahr.backends.forward import forward_mode
 from tahr.backends.tensorflow.autodiff import Autodiff
 from tahr.backends.tensorflow.loading import tf
 from tahr.backends.tensorflow.random import Draws
+from tahr.backends.tensorflow.recurrent import Recurrent
 from tahr.backends.tensorflow.trackable import Keeper, KeptVariable, catch_up
 from tahr.backends.tensorflow.windows import Windows
 
@@ -25,10 +27,11 @@ for _name in ("float8_e4m3fn", "float8_e5m2", "int4"):
     DTYPES[_name] = getattr(tf.dtypes.experimental, _name)
 
 
-class TensorFlow(Autodiff, Draws, Windows, Backend):
+class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
     """Operations are functions of `tf` and its modules; a variable holds a `tf.Variable`."""
 
     name = "tensorflow"
+    exports = {"tf_saved_model": "tahr.backends.tensorflow.saved_model"}
     spaces = (tf.math, tf.nn, tf)
     names = {
         "absolute": "abs",
@@ -174,7 +177,11 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         return run
 
     def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        return _function(fn, jit_compile=True)
+        def run(*args: Any) -> Any:
+            with forward_mode():  # XLA has none of the fused loops
+                return fn(*args)
+
+        return _function(run, jit_compile=True)
 
     def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
         if isinstance(start, int) and isinstance(stop, int):  # run eagerly
@@ -239,6 +246,9 @@ class TensorFlow(Autodiff, Draws, Windows, Backend):
         if f"{kind}:{number or 0}" not in self.devices():
             raise ValueError(f"device: tensorflow has {', '.join(self.devices())}; received {name!r}.")
         return tf.device(f"{kind}:{number or 0}")
+
+    def profiling(self, folder: str) -> contextlib.AbstractContextManager[Any]:
+        return tf.profiler.experimental.Profile(folder)
 
     def seed_all(self, seed: int) -> None:
         tf.random.set_seed(seed)
