@@ -77,17 +77,10 @@ class LayerNormalization(Layer):
 
     def call(self, inputs: Any) -> Any:
         """Compute the outputs."""
-        x = in_full_precision(self, inputs)
-        rank = len(x.shape)
-        axes = tuple(a % rank for a in self.axis)
-        mean = ops.mean(x, axes, keepdims=True)
-        variance = ops.mean(ops.square(x - mean), axes, keepdims=True)
-        x = (x if self.rms_scaling else x - mean) * ops.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            x = x * _spread(self.gamma, x, axes)
-        if self.beta is not None:
-            x = x + _spread(self.beta, x, axes)
-        return ops.cast(x, self.compute_dtype)
+        axes = tuple(a % len(inputs.shape) for a in self.axis)
+        gamma, beta = (None if w is None else _spread(w, inputs, axes) for w in (self.gamma, self.beta))
+        found = ops.layer_normalization(inputs, gamma, beta, axes, self.epsilon, self.rms_scaling)
+        return ops.cast(found, self.compute_dtype)
 
 
 def _axes(axis: Any, layer: Layer) -> list[int]:
@@ -98,7 +91,7 @@ def _axes(axis: Any, layer: Layer) -> list[int]:
 
 
 def _spread(parameter: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """Return a weight of the sizes of `axes` in full precision, shaped to broadcast to `x`."""
+    """Return a weight of the sizes of `axes` in the type of `x`, shaped to broadcast to it."""
     value = ops.cast(parameter, ops.dtype(x))
     rank = len(x.shape)
     if axes == tuple(range(rank - len(axes), rank)):
@@ -136,10 +129,8 @@ class RMSNormalization(Layer):
 
     def call(self, x: Any) -> Any:
         """Compute the outputs."""
-        inner = in_full_precision(self, x)
         axes = tuple(a % len(x.shape) for a in self.axis)
-        inner = inner * ops.rsqrt(ops.mean(ops.square(inner), axes, keepdims=True) + self.epsilon)
-        return ops.cast(inner * _spread(self.scale, inner, axes), self.compute_dtype)
+        return ops.cast(ops.rms_normalization(x, _spread(self.scale, x, axes), axes, self.epsilon), self.compute_dtype)
 
 
 class GroupNormalization(Layer):

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from tahr import config
 from tahr.backends.torch import backend
 
 implements = backend.implements
@@ -33,3 +34,23 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
     if isinstance(axis, int):
         return torch.log_softmax(x, axis)
     return x - torch.logsumexp(x, _all_axes(x, axis), keepdim=True)
+
+
+@implements
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, rms_scaling: bool = False
+) -> Any:
+    """Torch's fused form, which takes the last axes: others are moved there and back."""
+    axes = sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else _all_axes(x, axis)))
+    last = list(range(x.ndim - len(axes), x.ndim))
+    sizes = [x.shape[a] for a in axes]
+    scale, offset = (None if w is None else w.to(x.dtype).reshape(sizes) for w in (gamma, beta))
+    moved = x.movedim(axes, last)
+    epsilon = config.epsilon() if epsilon is None else epsilon
+    if rms_scaling:
+        wide = moved.float() if x.dtype in (torch.float16, torch.bfloat16) else moved
+        found = (wide * torch.rsqrt(wide.var(last, correction=0, keepdim=True) + epsilon)).to(x.dtype)
+        found = found if scale is None else found * scale
+    else:
+        found = F.layer_norm(moved, sizes, scale, offset, epsilon)
+    return found.movedim(last, axes)
