@@ -11,6 +11,7 @@ from tahr.layers.data_layer import DataLayer
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.ops.signal import window_values
+from tahr.symbolic import KerasTensor
 
 __all__ = ["MelSpectrogram", "STFTSpectrogram"]
 
@@ -92,9 +93,13 @@ class MelSpectrogram(DataLayer):
             sound, self.sequence_length, self.sequence_stride, self.fft_length, window=self.window, center=True
         )
         power = ops.power(ops.square(real) + ops.square(imaginary), self.mag_exp / 2)
-        bands = self.linear_to_mel_weight_matrix(
-            self.num_mel_bins, self.fft_length // 2 + 1, self.sampling_rate, self.min_freq, self.max_freq, dtype
-        )
+        frequencies = self.fft_length // 2 + 1
+        if isinstance(inputs, KerasTensor):  # a file may ask for a matrix beyond memory
+            bands = KerasTensor((frequencies, self.num_mel_bins), dtype, record_history=False)
+        else:
+            bands = self.linear_to_mel_weight_matrix(
+                self.num_mel_bins, frequencies, self.sampling_rate, self.min_freq, self.max_freq, dtype
+            )
         found = ops.swapaxes(ops.matmul(power, bands), -1, -2)
         return ops.cast(self._decibels(found) if self.power_to_db else found, self.compute_dtype)
 

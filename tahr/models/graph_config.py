@@ -188,6 +188,7 @@ class _Graph:
             before = sum(map(len, waiting.values()))
             for name, calls in waiting.items():
                 while calls and all(self.is_ready(other, call) for other, call, _ in _references(calls[0])):
+                    _check_call(name, calls[0])
                     args, kwargs = (_read_argument(calls[0][part], self) for part in ("args", "kwargs"))
                     del calls[0]
                     if "training" in kwargs and kwargs["training"] == _default_training(self.made[name]):
@@ -204,6 +205,17 @@ def run_graph(layers: list[dict[str, Any]], where: str) -> _Graph:
     graph = _Graph(layers, where)
     graph.run(layers)
     return graph
+
+
+def _check_call(name: str, call: dict[str, Any]) -> None:
+    """Refuse a call on numbers alone: it would compute while a file is read, and no model is saved with one."""
+    if next(_references(call), None) is None:
+        from tahr.saving.errors import UnsafeFileError
+
+        raise UnsafeFileError(
+            f"The file calls {name!r} on numbers alone, where calls in a model take what came out of other layers. "
+            "Reading a model computes nothing, so the file is not opened."
+        )
 
 
 def _default_training(operation: Any) -> Any:

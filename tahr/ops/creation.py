@@ -154,7 +154,13 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     return _arange(start, stop, step, _type(dtype))
 
 
-@op(floating("start", "stop"), native=False)
+def _spread(start: Any, stop: Any, num: int, endpoint: bool, axis: int) -> shapes.Shape:
+    sizes = shapes.broadcast(shapes.of(start), shapes.of(stop))
+    at = shapes.axis_index(axis, len(sizes) + 1)
+    return (*sizes[:at], num, *sizes[at:])
+
+
+@op(floating("start", "stop"), shape=_spread, native=False)
 def _linspace(start: Any, stop: Any, num: int, endpoint: bool, axis: int) -> Any:
     steps = num - 1 if endpoint else num
     start, stop = expand_dims(start, 0) * 1, expand_dims(stop, 0) * 1
@@ -232,7 +238,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     return found if dtype is None else cast(found, _type(dtype))
 
 
-@op(floating("start", "stop"), native=False)
+@op(floating("start", "stop"), shape=_spread, native=False)
 def _geomspace(start: Any, stop: Any, num: int, endpoint: bool, axis: int) -> Any:
     from tahr.ops.elementwise import absolute, exp, sign
 

@@ -11,6 +11,7 @@ from tahr.ops.declare import op
 from tahr.ops.elementwise import imag, real
 from tahr.ops.normalization import wide
 from tahr.symbolic import KerasTensor
+from tahr.variables import LoadingScope
 
 
 def _pair_of(x: Any, what: str) -> tuple[Any, Any]:
@@ -192,6 +193,8 @@ def window_values(window: Any, length: int, periodic: bool = True) -> np.ndarray
     Raises:
         ValueError: if the name is unknown or an array has another length.
     """
+    if (loading := LoadingScope.current()) is not None:
+        loading.count(f"of the window {window!r:.50}", (length,))
     if window is None:
         return np.ones(length)
     if isinstance(window, str):

@@ -1,7 +1,9 @@
 """The corpus of hostile files: one entry for each published hole of Keras and its neighbours, and variants.
 
 Each entry changes a good file; nothing in it does harm when it is read as data. The names are those of the advisories
-where the published text says what the file holds.
+where the published text says what the file holds. CVE-2026-9335, -11816, -12482, -12484 and -69112 have no public text;
+the holes that were reported and closed at their time are entries without a number: links in tar files, links of whole
+groups, members of npz and of folders of assets that unpack to far more than is stored, calls of functions from graphs.
 """
 
 import gzip
@@ -108,15 +110,36 @@ CONFIGS: dict[str, Change] = {
     "array of objects of any size": put("kernel_initializer", {
         "class_name": "__numpy__", "config": {"value": [1], "dtype": "V1000000000000"},
     }),
+    **{
+        f"array of the type {kind}": put("units", {"class_name": "__numpy__", "config": {"value": [1], "dtype": kind}})
+        for kind in ("(100000000,)f4", "O", "f4,(100000000,)f4", "S100000000")
+    },
     "tensor of an odd type": put("kernel_initializer", {
         "class_name": "__tensor__", "config": {"value": [1], "dtype": "os.system"},
     }),
 }  # fmt: skip
 
+# What a graph may be made to call while it is read: operations on numbers, and functions that are no operations.
+CALLS: dict[str, dict[str, Any]] = {
+    **{
+        f"{name} of numbers": {"class_name": name, "config": config, "args": args}
+        for name, config, args in (
+            ("Zeros", {}, [[100_000, 100_000]]),
+            ("Repeat", {"repeats": 10**9}, [[1.0]]),
+            ("Pad", {"pad_width": [[0, 10**9]]}, [[1.0]]),
+        )
+    },
+    **{
+        f"{name} by Switch": {"class_name": "Switch", "config": {}, "args": [0, [function(name)], [[1]], 25_000_000]}
+        for name in ("keras.utils.pad_sequences", "keras.config.set_dtype_policy", "keras.datasets.mnist.load_data")
+    },
+}
+
 # Of a whole file only: what the configuration declares is far larger than what is stored.
 SIZES: dict[str, Change] = {
     "CVE-2026-0897 units far beyond the file": put("units", 10**9),
     "units beyond memory": put("units", 10**15),
+    "a window beyond memory": add("keras.layers", "MelSpectrogram", {"name": "m", "fft_length": 10**10}),
     "an embedding beyond memory": add(
         "keras.layers", "Embedding", {"name": "e", "input_dim": 10**10, "output_dim": 10**6}
     ),
@@ -173,8 +196,11 @@ def hdf5_deep(h5: Any) -> None:
 HDF5: dict[str, Callable[[Any], None]] = {
     "CVE-2026-1669 external storage": hdf5_external_storage,
     "CVE-2026-1669 external link": hdf5_external_link,
-    "CVE-2026-1669 virtual data set": hdf5_virtual,
+    "CVE-2026-12480 virtual data set": hdf5_virtual,
     "soft link": hdf5_soft_link,
+    "soft link of a group": lambda h5: h5.__setitem__("layers/other", h5py.SoftLink("/layers/dense")),
+    "external link of a group": lambda h5: h5.__setitem__("layers/other", h5py.ExternalLink("/etc/passwd", "/layers")),
+    "nothing written": lambda h5: h5.create_dataset("layers/dense/vars/0", (1 << 13, 1 << 13), "f4"),
     "CVE-2026-0897 huge shape": hdf5_huge,
     "CVE-2026-12570 huge shape of packed data": hdf5_huge_packed,
     "huge chunks": hdf5_huge_chunks,
@@ -250,6 +276,7 @@ ZIPS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "device": with_member("assets/device", 0o020666),
     "member twice": zip_twice,
     "zip bomb": zip_bomb,
+    "zip bomb of an asset": lambda members: rezip({**members, "assets/a": bytes(60_000_000)}, zipfile.ZIP_DEFLATED),
     "overlapping members": zip_overlap,
     "false size": zip_lie,
     "encrypted member": zip_encrypted,

@@ -14,6 +14,7 @@ import tahr as keras
 from tahr.saving import UnreadableFileError, UnsafeFileError
 from tahr.saving.commands import scan
 from tests.saving.hostile import (
+    CALLS,
     CONFIGS,
     HDF5,
     SIZES,
@@ -30,7 +31,7 @@ from tests.saving.hostile import (
 
 pytestmark = pytest.mark.once
 BYTES = 50 << 20
-ENTRIES = sum(map(len, (CONFIGS, SIZES, HDF5, ZIPS, TARS, YAMLS)))
+ENTRIES = sum(map(len, (CALLS, CONFIGS, SIZES, HDF5, ZIPS, TARS, YAMLS)))
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +137,40 @@ def test_configurations(name: str, good: Path, tmp_path: Path, monkeypatch: pyte
     for way in ways:
         refuse(monkeypatch, tmp_path, way)
     assert scan([str(packed)]) == 1
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call in a graph that its outputs do not even need."""
+    x = keras.Input((2,))
+    config = json.loads(keras.Model(x, keras.layers.Dense(2, name="d")(x)).to_json())
+    call = CALLS[name]
+    module = "keras.src.ops.core" if call["class_name"] == "Switch" else "keras.src.ops.numpy"
+    config["config"]["layers"].append(
+        {"module": module, "class_name": call["class_name"], "config": {"name": "dead", **call["config"]},
+         "registered_name": None, "name": "dead", "inbound_nodes": [{"args": call["args"], "kwargs": {}}]}
+    )  # fmt: skip
+    bad = tmp_path / "bad.keras"
+    bad.write_bytes(rezip({**members_of(good / "good.keras"), "config.json": json.dumps(config).encode()}))
+    for way in (
+        lambda: keras.saving.load_model(bad),
+        lambda: keras.models.model_from_json(json.dumps(config)),
+        lambda: keras.Model.from_config(config["config"]),
+        lambda: keras.saving.deserialize_keras_object(config),
+    ):
+        refuse(monkeypatch, tmp_path, way)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda x: keras.ops.linspace(x, x + 1, 10**9), lambda x: keras.ops.geomspace(x + 1, x + 2, 10**9, axis=-1),
+     lambda x: keras.ops.logspace(x, 3, 10**9), keras.layers.MelSpectrogram(10**5, num_mel_bins=10**5)],
+    ids=["linspace", "geomspace", "logspace", "MelSpectrogram"],
+)  # fmt: skip
+def test_graphs_of_large_results_compute_nothing(make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = keras.Model(x := keras.Input((8,)), make(x))
+    with watched(monkeypatch, tmp_path):
+        assert keras.models.model_from_json(model.to_json()).output_shape == model.output_shape
 
 
 @pytest.mark.parametrize("name", SIZES)

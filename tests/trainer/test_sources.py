@@ -202,6 +202,13 @@ def test_streams_by_steps(kind: str, tmp_path: Path) -> None:
     same(trained(STREAMS[kind](tmp_path), shuffle=False, steps_per_epoch=4), wanted)
 
 
+@pytest.mark.trains
+def test_grain_without_end(tmp_path: Path) -> None:
+    same(trained(grain(tmp_path).repeat(), steps_per_epoch=4), trained(endless(), steps_per_epoch=4))
+    with pytest.raises(ValueError, match="steps_per_epoch"):
+        trained(grain(tmp_path).repeat())
+
+
 @pytest.mark.parametrize("kind", [*ARRAYS, *STREAMS])
 def test_evaluate_and_predict(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows_module, "READ_AT_ONCE", 0)

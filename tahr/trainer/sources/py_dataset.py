@@ -1,6 +1,7 @@
 """`PyDataset`: batches by index, computed in worker threads or processes and kept in order."""
 
 import itertools
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ import numpy as np
 from tahr.random import host_generator
 from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.source import Feed, Source
-from tahr.trainer.sources.stream import StreamFeed
+from tahr.trainer.sources.stream import StreamFeed, endless
 from tahr.trainer.sources.workers import Workers, item
 from tahr.trainer.step import pack, unpack
 
@@ -99,6 +100,10 @@ class DatasetSource(Source):
     ):
         self.dataset, self.shuffle, self.seed, self.changes, self.limit = dataset, shuffle, seed, changes, steps
         self.length = dataset.num_batches if hasattr(dataset, "num_batches") else len(dataset)
+        if self.length == sys.maxsize:  # so Grain says what `repeat()` made endless
+            if steps is None:
+                raise endless(dataset)
+            self.length = None
         if self.length == 0:
             raise ValueError(f"The data ({type(dataset).__name__}) gave no batch at all: its length is 0.")
         self.steps = steps if steps is not None else self.length

@@ -14,7 +14,7 @@ from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.source import Chunk, Feed, Source
 from tahr.trainer.step import pack, unpack
 
-__all__ = ["IterableSource", "StreamFeed"]
+__all__ = ["IterableSource", "StreamFeed", "endless"]
 
 CHUNK_BYTES = 2**26
 _END = object()
@@ -244,13 +244,18 @@ class IterableSource(Source):
             self._feed = None
 
 
+def endless(batches: Any) -> ValueError:
+    """Return the error about a data set that says of itself that it has no end, where no number of steps is given."""
+    return ValueError(
+        f"This {type(batches).__name__} has no end, as after `repeat()`. Say how many of its batches are an epoch "
+        "(steps_per_epoch, validation_steps, steps), or leave `repeat()` out."
+    )
+
+
 def _length(batches: Any) -> int | None:
     """Return how many batches there are, None if unknown; refuse a data set of `tf.data` that says it has no end."""
     if hasattr(batches, "cardinality") and int(batches.cardinality()) == -1:
-        raise ValueError(
-            f"This {type(batches).__name__} has no end, as after `repeat()`. Say how many of its batches are an epoch "
-            "(steps_per_epoch, validation_steps, steps), or leave `repeat()` out."
-        )
+        raise endless(batches)
     try:
         return len(batches)
     except TypeError:  # a generator has none, and a filtered data set does not know it
