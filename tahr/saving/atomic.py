@@ -1,10 +1,14 @@
 """Files that are replaced as a whole: the old file stays until the new one is complete, whatever happens."""
 
 import contextlib
+import importlib
+import importlib.util
 import os
+import re
 import secrets
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -12,6 +16,8 @@ from typing import IO, Any
 __all__ = ["may_write", "replacing", "replacing_folder", "sync_folder"]
 
 LARGE = 8 << 20
+YOUNG = 1.0  # seconds in which a new file may not have its lock yet
+fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # not on Windows
 
 
 def may_write(path: Path, overwrite: bool) -> bool:
@@ -33,15 +39,18 @@ def may_write(path: Path, overwrite: bool) -> bool:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Give a file to write and read that takes the place of `path` once the block ends without an error.
 
-    Where the system has files without a name, the new file has none until it is complete, so even a killed process
-    leaves nothing behind.
+    Where the system has files without a name, the new file has none until it is complete. What a process leaves that is
+    killed in the moment between naming it and putting it in place goes with the next file that is written here.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
+    _sweep(path)
     mode = path.stat().st_mode & 0o777 if path.exists() else None
     name = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
     file, named = _open_new(name)
     try:
         with file:
+            with contextlib.suppress(OSError):  # a file system without locks
+                _lock(file)
             yield file
             file.flush()
             if mode is not None:
@@ -53,6 +62,25 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         name.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _sweep(path: Path) -> None:
+    """Remove files that processes were killed over while they wrote `path`: those that nobody has a lock on."""
+    pattern = re.compile(rf"\.{re.escape(path.name[:100])}\.[0-9a-f]{{12}}\.tmp")
+    if fcntl is None or not path.parent.is_dir():
+        return
+    for entry in os.scandir(path.parent):
+        if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+            with contextlib.suppress(OSError), open(entry.path, "rb") as left:
+                _lock(left)
+                if time.time() - entry.stat().st_mtime > YOUNG:
+                    os.unlink(entry.path)
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Show others that the file is being written; raise an `OSError` if another process shows so already."""
+    if fcntl is not None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager
