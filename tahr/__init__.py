@@ -17,6 +17,7 @@ _ROOMS = (
     "constraints",
     "datasets",
     "dtype_policies",
+    "export",
     "initializers",
     "layers",
     "legacy",

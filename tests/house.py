@@ -55,7 +55,7 @@ ORDER = (
     {"models"},
     {"trainer", "callbacks"},
     {"saving"},
-    {"datasets", "utils", "applications", "text", "adapt", "compress", "interchange", "explain"},
+    {"datasets", "utils", "applications", "text", "adapt", "compress", "export", "explain"},
     {"comparison", "preprocessing", "wrappers", "visualization", "legacy"},
     {"monitor", "serve", "distribution", "compat", "cli", "__main__"},
 )

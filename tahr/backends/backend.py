@@ -42,6 +42,7 @@ class Backend:
         trains: whether it computes gradients.
         has_sparse: whether it has sparse arrays.
         layer_base: a class for layers to be derived from, which makes them what the framework's own models are.
+        exports: the modules that write and read the formats which models are exported to.
         reads: whether a variable holds an object of the framework that is read, and assigned also in a compiled
             function, rather than an array.
     """
@@ -57,6 +58,7 @@ class Backend:
     trains = False
     has_sparse = False
     layer_base: type | None = None
+    exports: dict[str, str] = {}
     reads = False
 
     def __init__(self) -> None:

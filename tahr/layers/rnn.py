@@ -246,6 +246,7 @@ class RNN(Layer):
         if initial_state is None:
             kept = self.stateful and self.states is not None
             initial_state = self.states if kept else self.first_states(sequences.shape)
+            initial_state = tree.map_structure(lambda s: _in_rows_of(sequences, s), initial_state)
         else:
             self._check_states(initial_state, sequences.shape)
         states = tree.map_structure(lambda s: ops.cast(s, self.compute_dtype), _listed(initial_state))
@@ -310,6 +311,14 @@ class RNN(Layer):
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         kept = mask if self.return_sequences else None
         return [kept, *(None for _ in _listed(self.state_size))] if self.return_state else kept
+
+
+def _in_rows_of(sequences: Any, state: Any) -> Any:
+    """Return zeros for a state that is a symbol because the number of rows, in a graph, is not known yet."""
+    if not isinstance(state, KerasTensor) or isinstance(sequences, KerasTensor):
+        return state
+    column = ops.zeros_like(sequences[(slice(None), *[0] * (sequences.ndim - 1))], state.dtype)
+    return ops.reshape(column, (-1, *[1] * (state.ndim - 1))) + ops.zeros((1, *state.shape[1:]), state.dtype)
 
 
 def _unrolled(step: Any, carry: Any, xs: Any) -> Any:

@@ -554,6 +554,31 @@ class Model(Layer):
 
         save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
+    def export(
+        self,
+        filepath: Any,
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Write the model for programs without tahr, read it back, and print the largest error of its outputs.
+
+        Args:
+            filepath: file or folder, which takes its place as a whole.
+            format: `"tf_saved_model"` (TensorFlow, JAX), `"torch"` (a `.pt2`; PyTorch) or `"stablehlo"` (JAX).
+            verbose: whether to print; None does.
+            input_signature: an `InputSpec`, symbol or array for each input; None takes what the model was made for.
+            **kwargs: further arguments of the framework's own function.
+
+        Raises:
+            ValueError: if the format is unknown or not one of this backend, nothing says what the model takes, or what
+                was written gives other outputs.
+        """
+        from tahr.export import export_model
+
+        export_model(self, filepath, format, verbose, input_signature, **kwargs)
+
     def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
         """Save the weights to a `.weights.h5` file."""
         from tahr.saving import save_weights

@@ -97,8 +97,8 @@ def dot_product_attention(
         found = backends.current().attend(query, key, value, bias, mask, scale, is_causal, asked)
         if found is not None:
             return found
-    long = t > CHUNK if flash_attention else flash_attention is None and t > CHUNK and t * s >= MANY
-    if long:
+    counted = isinstance(t, int) and isinstance(s, int)  # what an exported model takes may leave them open
+    if counted and t > CHUNK and (flash_attention or (flash_attention is None and t * s >= MANY)):
         return _in_chunks(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
     return _attend(query, key, value, bias, visible(mask, is_causal, t, s), scale, attn_logits_soft_cap)
 

@@ -31,6 +31,7 @@ class Jax(Attention, Draws, Windows, Recurrent, Rows, Sparse, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
+    exports = {"stablehlo": "tahr.backends.jax.stablehlo", "tf_saved_model": "tahr.backends.jax.saved_model"}
     layer_base = LayerTree
     spaces = (jnp, jnp.linalg, jnp.fft, jax.nn, jax.scipy.special, lax)
     names = {"conj": "conjugate"}

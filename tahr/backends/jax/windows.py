@@ -25,6 +25,11 @@ _FEW_CHANNELS = 16
 _MOST_PATCH_BYTES = 2**29
 
 
+def _fits(x: Any, taps: int) -> bool:
+    """Return whether all slices of an array fit in memory at once; of a size that an export leaves open, none do."""
+    return isinstance(x.size, int) and taps * x.size * x.dtype.itemsize <= _MOST_PATCH_BYTES
+
+
 def on_cpu() -> bool:
     """Return whether code made now runs on a CPU."""
     device = jax.config.jax_default_device  # type: ignore[attr-defined]
@@ -96,7 +101,7 @@ class Windows:
     ) -> Any:
         widths = kernel.shape[:-2]
         taps = math.prod(widths)
-        if on_cpu() and taps <= _MOST_SLICES and taps * x.size * x.dtype.itemsize <= _MOST_PATCH_BYTES:
+        if on_cpu() and taps <= _MOST_SLICES and _fits(x, taps):
             moved = x if last else jnp.moveaxis(x, 1, -1)
             found = _conv_by_slices(moved, kernel, strides, dilation, groups, edges)
             return found if last else jnp.moveaxis(found, -1, 1)
@@ -115,7 +120,7 @@ class Windows:
     ) -> Any:
         widths = kernel.shape[:-2]
         taps = math.prod(widths)
-        if on_cpu() and taps <= _MOST_SLICES and taps * x.size * x.dtype.itemsize <= _MOST_PATCH_BYTES:
+        if on_cpu() and taps <= _MOST_SLICES and _fits(x, taps):
             moved = x if last else jnp.moveaxis(x, 1, -1)
             found = _spread(moved, kernel, strides, starts, sizes, dilation)
             return found if last else jnp.moveaxis(found, -1, 1)
@@ -180,8 +185,8 @@ def _sum(parts: list[Any]) -> Any:
 def _blocks(x: Any, widths: Numbers) -> Any:
     """Return `x` with two axes for each of space: which window, and where in it."""
     counts = [n // w for n, w in zip(x.shape[1:-1], widths, strict=True)]
-    x = lax.slice(x, (0,) * x.ndim, (len(x), *(c * w for c, w in zip(counts, widths, strict=True)), x.shape[-1]))
-    return x.reshape(len(x), *itertools.chain(*zip(counts, widths, strict=True)), x.shape[-1])
+    x = lax.slice(x, (0,) * x.ndim, (x.shape[0], *(c * w for c, w in zip(counts, widths, strict=True)), x.shape[-1]))
+    return x.reshape(x.shape[0], *itertools.chain(*zip(counts, widths, strict=True)), x.shape[-1])
 
 
 def _of_blocks(blocks: Any) -> Iterator[Any]:

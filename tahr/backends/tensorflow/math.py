@@ -348,6 +348,13 @@ def _full(shape: Any, fill_value: Any, dtype: str) -> Any:
     return tf.broadcast_to(backend.tensor(fill_value, dtype), tuple(shape))
 
 
+def _like(fill: Any) -> Any:
+    return lambda x, dtype=None: fill(x, None if dtype is None else DTYPES[canonical(standardize_dtype(dtype))])
+
+
+backend.own["zeros_like"], backend.own["ones_like"] = _like(tf.zeros_like), _like(tf.ones_like)  # of open sizes, too
+
+
 @implements
 def _arange(start: Any, stop: Any, step: Any, dtype: str) -> Any:
     if any(isinstance(n, tf.Tensor) for n in (start, stop, step)):
@@ -365,7 +372,7 @@ def reshape(x: Any, newshape: Any) -> Any:
     sizes = tuple(newshape) if hasattr(newshape, "__iter__") else (newshape,)
     if any(isinstance(n, int) and n < -1 for n in sizes):
         raise ValueError("sizes below -1")
-    return tf.reshape(x, sizes)
+    return tf.reshape(x, sizes if sizes.count(None) != 1 else [-1 if n is None else n for n in sizes])
 
 
 @implements

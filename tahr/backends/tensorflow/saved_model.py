@@ -1,8 +1,10 @@
 """SavedModels as functions of NumPy arrays, on the CPU."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import optree
 
 
 class SavedModel:
@@ -76,3 +78,80 @@ class Spec:
 
     def __init__(self, shape: tuple[int | None, ...], dtype: str):
         self.shape, self.dtype = shape, np.dtype(dtype).name
+
+
+def write(
+    folder: str,
+    exports: Any,
+    convert: Callable[[Any], Callable[..., Any]] | None = None,
+    collections: Any = None,
+    options: Any = None,
+) -> None:
+    """Write a SavedModel, with endpoints that take any number of rows, and the signature `serving_default`.
+
+    Args:
+        folder: where to.
+        exports: what is exported, by the name of the endpoint.
+        convert: makes `function(values, *arguments)` of TensorFlow from an export; None takes its own.
+        collections: lists of variables, by name.
+        options: `tf.saved_model.SaveOptions`.
+    """
+    from tahr.backends.tensorflow.loading import tf
+
+    archive = tf.__internal__.tracking.AutoTrackable()
+    known: dict[int, Any] = {}
+
+    def kept(variables: Any) -> list[Any]:
+        for v in variables:
+            if id(v) not in known:
+                name = v.path.replace("/", "_")
+                known[id(v)] = tf.Variable(v.numpy(), trainable=v.trainable and v.dtype.startswith("float"), name=name)
+        return [known[id(v)] for v in variables]
+
+    signatures = {}
+    for name, export in exports.items():
+        run = export.pure if convert is None else convert(export)
+        function = _endpoint(tf, run, kept(export.variables), export.signature)
+        setattr(archive, name, function)
+        flat = function.get_concrete_function()
+        with_names = (
+            all(isinstance(x, tf.Tensor) for x in flat.structured_outputs.values())
+            if isinstance(flat.structured_outputs, dict)
+            else True
+        )
+        if with_names:
+            signatures["serving_default" if not signatures else name] = flat
+    archive.variables = list(known.values())
+    archive.trainable_variables = [v for v in known.values() if v.trainable]
+    archive.non_trainable_variables = [v for v in known.values() if not v.trainable]
+    for name, variables in (collections or {}).items():
+        setattr(archive, name, kept(variables))
+    tf.saved_model.save(archive, folder, signatures=signatures, options=options)
+
+
+def _endpoint(tf: Any, run: Callable[..., Any], variables: list[Any], signature: Any) -> Any:
+    names: set[str] = set()
+
+    def spec(x: Any) -> Any:
+        name = "".join(c if c.isalnum() or c == "_" else "_" for c in x.name)
+        while name in names:
+            name += "_1"
+        names.add(name)
+        return tf.TensorSpec(x.shape, x.dtype, name=name)
+
+    def call(*arguments: Any) -> Any:
+        return run([tf.convert_to_tensor(v) for v in variables], *arguments)
+
+    return tf.function(call, input_signature=optree.tree_map(spec, signature), autograph=False)
+
+
+def read(folder: str) -> Callable[..., Any]:
+    """Return the endpoint `serve` of a SavedModel as a function of NumPy arrays."""
+    model = SavedModel(folder)
+
+    def call(*arguments: Any) -> Any:
+        with model._tf.device("cpu"):
+            found = model._loaded.serve(*[optree.tree_map(model._tf.constant, x) for x in arguments])
+        return optree.tree_map(lambda x: x.numpy(), found)
+
+    return call

@@ -41,6 +41,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     """Operations are torch functions with `dim` for `axis`; variables are leaf tensors that ask for gradients."""
 
     name = "torch"
+    exports = {"torch": "tahr.backends.torch.program"}
     layer_base = LayerModule
     spaces = (torch, torch.linalg, torch.special, torch.fft, F)
     argument_names = {"axis": "dim", "keepdims": "keepdim"}

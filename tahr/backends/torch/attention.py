@@ -16,7 +16,7 @@ class Attention:
     def attend(
         self, query: Any, key: Any, value: Any, bias: Any, mask: Any, scale: Any, causal: bool, asked: bool
     ) -> Any:
-        sizes = query.shape[-1] == value.shape[-1] and min(*query.shape, *key.shape) > 0
+        sizes = query.shape[-1] == value.shape[-1] and 0 not in (*query.shape, *key.shape)
         learned = bias is not None and bias.requires_grad  # its gradient is as large as all products
         compiling = torch.compiler.is_compiling()  # which makes its own derivatives
         if not sizes or learned or not isinstance(scale, (int, float)) or is_forward():

@@ -83,10 +83,6 @@ class LayerModule(torch.nn.Module):
     of random generators. Names are those of attributes and weights, and of classes, numbered, for layers in lists.
     """
 
-    # attributes are those of plain objects
-    __setattr__ = object.__setattr__
-    __delattr__ = object.__delattr__
-    __dir__ = object.__dir__
     _is_full_backward_hook: bool | None = None
     _training_mode: bool | None
 
@@ -189,6 +185,8 @@ class LayerModule(torch.nn.Module):
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
 
+for _name in ("__setattr__", "__delattr__", "__dir__"):  # attributes are those of plain objects
+    setattr(LayerModule, _name, getattr(object, _name))
 for _name, _value in vars(torch.nn.Module()).items():
     if isinstance(_value, (OrderedDict, set)) and _name not in _DICTS:
         setattr(LayerModule, _name, _MadeLater(_name, type(_value)))
