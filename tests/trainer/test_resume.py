@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -241,6 +242,33 @@ def test_cut_off_at_any_step(way: str, trained: Any, tmp_path: Path, monkeypatch
         same(found, whole)
         assert bench.steps == EPOCHS * STEPS, at
         assert len(os.listdir(folder / "state")) == 2
+
+
+def test_killed_at_any_step(trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SIGKILL leaves of a process is what is on the disk: that of each step is kept, and trained on from."""
+    bench = Bench(monkeypatch, trained)
+    options: dict[str, Any] = {"data": lambda: Dataset(workers=2), "shuffle": True}
+    best: list[list[float]] = []
+
+    def keep() -> None:
+        shutil.copytree(tmp_path / "whole", tmp_path / str(bench.steps))
+        best.append(list(Best.values))
+
+    (tmp_path / "whole").mkdir()
+    bench.set_back()
+    with best_values():
+        bench.steps, bench.at, bench.how = 0, -1, keep
+        whole = bench.run(tmp_path / "whole", resume=tmp_path / "whole" / "state", save_every=1, **options)
+        bench.at = None
+    assert len(best) == bench.steps == EPOCHS * STEPS
+    for at, values in enumerate(best):
+        folder = tmp_path / str(at)
+        with best_values():
+            Best.values.extend(values)
+            bench.spoil() if at else bench.set_back()
+            bench.steps = at
+            same(bench.run(folder, resume=folder / "state", save_every=1, **options), whole)
+        assert bench.steps == EPOCHS * STEPS, at
 
 
 @pytest.mark.parametrize("at", [3, 8, 13])
@@ -652,17 +680,17 @@ np.savez(folder / "end.npz", *[v.numpy() for v in (*model.variables, *model.opti
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "at"), [(signal.SIGKILL, 5), (signal.SIGKILL, 16), (signal.SIGTERM, 11)])
-def test_processes(number: int, at: int, tmp_path: Path) -> None:
-    def run(name: str, signal_number: int) -> int:
+def test_processes(tmp_path: Path) -> None:
+    def run(name: str, at: int = 0, number: int = 0) -> int:
         (tmp_path / name).mkdir(exist_ok=True)
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(at), str(int(signal_number))]
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(at), str(int(number))]
         return subprocess.run(command, timeout=120, check=False).returncode
 
-    assert run("whole", 0) == 0
-    assert run("cut", number) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
-    assert not (tmp_path / "cut" / "end.npz").exists()
-    assert run("cut", 0) == 0
+    assert run("whole") == 0
+    for at, number in ((5, signal.SIGKILL), (16, signal.SIGKILL), (19, signal.SIGTERM)):
+        assert run("cut", at, number) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+        assert not (tmp_path / "cut" / "end.npz").exists()
+    assert run("cut") == 0
     with np.load(tmp_path / "whole" / "end.npz") as whole, np.load(tmp_path / "cut" / "end.npz") as found:
         same(dict(found), dict(whole))
     same(*({"w": keras.saving.load_model(tmp_path / n / "best.keras").get_weights()} for n in ("whole", "cut")))
