@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from workloads.base import LEARNING_RATE, Repeated, Task
 
-LOSSES = {"binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy"}
+LOSSES = {"binary": "binary_crossentropy", "classes": "sparse_categorical_crossentropy", "values": "mse"}
 
 
 class Fit(Repeated):
@@ -23,14 +23,16 @@ class Fit(Repeated):
     def build(self) -> None:
         optimizer = self.keras.optimizers.Adam(LEARNING_RATE)
         self.model = self.task.keras_model(self.keras)
-        self.model.compile(optimizer=optimizer, loss=LOSSES[self.task.loss], metrics=["accuracy"])
+        metrics = ["accuracy"] if self.task.loss != "values" else None
+        self.model.compile(optimizer=optimizer, loss=LOSSES[self.task.loss], metrics=metrics)
 
     def units(self, count: int) -> None:
         history = self.model.fit(self.x, self.y, batch_size=self.task.batch_size, epochs=count, verbose=self.verbose)
         self.logs = {name: float(values[-1]) for name, values in history.history.items()}
 
     def facts(self) -> dict[str, Any]:
-        return {"parameters": self.model.count_params(), **self.logs}
+        trained = sum(int(np.prod(w.shape)) for w in self.model.trainable_weights)
+        return {"parameters": trained, **self.logs}
 
 
 class Predict(Repeated):

@@ -12,13 +12,15 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-7
 
 
 def loss_and_hits(kind: str, logits: jax.Array, labels: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Return the mean cross-entropy of a batch and how many of its rows are classified correctly."""
+    """Return the mean loss of a batch and how many of its rows are classified correctly; of texts, by their tokens."""
+    if kind == "values":
+        return jnp.mean((logits - labels) ** 2), jnp.float32(0)
     if kind == "binary":
         logits = logits[:, 0]
         loss = jnp.mean(jnp.logaddexp(0.0, logits) - labels * logits)
-        return loss, jnp.sum((logits > 0) == (labels > 0.5))
-    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=-1)
-    return -jnp.mean(chosen), jnp.sum(jnp.argmax(logits, axis=-1) == labels)
+        return loss, jnp.sum((logits > 0) == (labels > 0.5), dtype="float32")
+    chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[..., None], axis=-1)
+    return -jnp.mean(chosen), jnp.mean(jnp.argmax(logits, axis=-1) == labels, dtype="float32") * len(labels)
 
 
 def adam(params: Any, grads: Any, first: Any, second: Any, count: jax.Array) -> tuple[Any, Any, Any]:
@@ -66,18 +68,18 @@ class Training(Repeated):
         params = jax.tree.map(jnp.asarray, params)
         self.parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
         zeros = [jax.tree.map(jnp.zeros_like, params) for _ in range(2)]
-        self.state = (params, *zeros, jnp.float32(0), jnp.float32(0), jnp.int32(0))
+        self.state = (params, *zeros, jnp.float32(0), jnp.float32(0), jnp.float32(0))
 
     def units(self, count: int) -> None:
         rows = self.steps * self.task.batch_size
         shape = (-1, self.task.batch_size) if self.per_dispatch == 1 else (-1, self.per_dispatch, self.task.batch_size)
         for _ in range(count):
             order = self.rng.permutation(len(self.x))[:rows].astype("int32").reshape(shape)
-            state = (*self.state[:4], jnp.float32(0), jnp.int32(0))
+            state = (*self.state[:4], jnp.float32(0), jnp.float32(0))
             for indices in order:
                 state = self.dispatch(state, self.x, self.y, indices)
             self.state = state
-            self.logs = {"loss": float(state[4]) / self.steps, "accuracy": int(state[5]) / rows}
+            self.logs = {"loss": float(state[4]) / self.steps, "accuracy": float(state[5]) / rows}
 
     def facts(self) -> dict[str, Any]:
         return {"parameters": self.parameters, **self.logs}

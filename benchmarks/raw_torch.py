@@ -16,7 +16,9 @@ class Training(Repeated):
         x, y = task.data()
         self.steps = len(x) // task.batch_size
         self.x, self.y = torch.from_numpy(np.ascontiguousarray(task.torch_layout(x))), torch.from_numpy(y)
-        self.y = self.y if task.loss == "binary" else self.y.long()
+        self.y = self.y.long() if task.loss == "classes" else self.y
+        if task.loss == "values":
+            self.y = torch.from_numpy(np.ascontiguousarray(task.torch_layout(y)))
 
     def build(self) -> None:
         self.network = self.task.torch_network()
@@ -27,7 +29,7 @@ class Training(Repeated):
     def units(self, count: int) -> None:
         size, rows = self.task.batch_size, self.steps * self.task.batch_size
         for _ in range(count):
-            loss_sum, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
+            loss_sum, hits = torch.zeros(()), torch.zeros(())
             for index in torch.randperm(len(self.x))[:rows].split(size):
                 logits, labels = self.network(self.x[index]), self.y[index]
                 self.optimizer.zero_grad()
@@ -43,7 +45,10 @@ class Training(Repeated):
             logits = logits[:, 0]
             loss = functional.binary_cross_entropy_with_logits(logits, labels)
             return loss, ((logits.detach() > 0) == (labels > 0.5)).sum()
-        return functional.cross_entropy(logits, labels), (logits.detach().argmax(-1) == labels).sum()
+        if self.task.loss == "values":
+            return functional.mse_loss(logits, labels), torch.zeros(())
+        hits = (logits.detach().argmax(-1) == labels).float().mean() * len(labels)
+        return functional.cross_entropy(logits.flatten(0, -2), labels.flatten()), hits
 
     def facts(self) -> dict[str, Any]:
         return {"parameters": sum(p.numel() for p in self.network.parameters()), **self.logs}

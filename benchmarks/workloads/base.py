@@ -99,8 +99,9 @@ class Workload:
 class Task:
     """A training task said once for every peer.
 
-    `loss` is "binary" or "classes". `keras_model` takes the module (keras or tahr); `jax_network` returns
-    (parameters, logits function); `torch_network` returns a module that maps the data's x to logits.
+    `loss` is "binary", "classes" (of rows or of tokens) or "values" (mean squared error). `keras_model` takes the module
+    (keras or tahr); `jax_network` returns (parameters, logits function); `torch_network` returns a module that maps the
+    data's x to logits.
     """
 
     data: Callable[[], tuple[np.ndarray, np.ndarray]]
