@@ -176,3 +176,15 @@ def test_modules_keep_layers(tmp_path: Any) -> None:
     path = tf.train.Checkpoint(module).save(str(tmp_path / "at"))
     tf.train.Checkpoint(other).restore(path).assert_consumed()
     np.testing.assert_array_equal(expected, other(X))
+
+
+def test_steps_by_xla_are_the_same_steps() -> None:
+    found = []
+    for fused in (True, "auto"):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4, 1)), layers.LSTM(3), layers.BatchNormalization(), layers.Dense(1)])
+        model.compile("adam", "mse", jit_compile=fused)
+        losses = model.fit(X[..., None], Y, batch_size=8, epochs=2, verbose=0).history["loss"]
+        found.append([losses, model.predict(X[:3, :, None], verbose=0), *model.get_weights()])
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
