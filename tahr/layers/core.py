@@ -106,6 +106,11 @@ class Lambda(Layer):
         """Return the mask that the constructor was told."""
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
+    def _written(self, name: str, value: Any) -> Any:
+        from tahr.saving import serialize_keras_object
+
+        return serialize_keras_object(value)  # a bare name would be no function to who reads it
+
     @classmethod
     def from_config(
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None, safe_mode: bool | None = None

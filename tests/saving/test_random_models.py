@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 import tahr as keras
 from tahr import layers as L
 from tahr import ops
+from tests.saving.every_layer import CELLS, ELSEWHERE, GROUPS, graph
 from tests.saving.models import outputs_of, scramble
 
 Make = Callable[[], Any]
@@ -112,6 +113,26 @@ def test_round_trip(drawn: tuple[Any, Any]) -> None:
         other = keras.models.clone_model(model)
         other.load_weights(os.path.join(folder, "model.weights.h5"), strict=True)
         same(outputs_of(model, x), outputs_of(other, x))
+
+
+@pytest.mark.once
+def test_no_layer_is_left_out() -> None:
+    covered = {getattr(L, name) for _, layers in GROUPS.values() for name in layers}
+    classes = {name for name in L.__all__ if isinstance(getattr(L, name), type)}
+    assert sorted(n for n in classes - ELSEWHERE - CELLS if getattr(L, n) not in covered) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_layer(group: str, tmp_path: Path) -> None:
+    model, x = graph(group)
+    scramble(model)
+    model.save(tmp_path / "model.keras")
+    again, report = keras.saving.load_model(tmp_path / "model.keras", report=True, strict=True)
+    assert report.complete and json.loads(again.to_json()) == json.loads(model.to_json())
+    found, wanted = again.predict(x, verbose=0), model.predict(x, verbose=0)
+    for name in wanted:
+        np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
 
 
 VERIFY = """
