@@ -143,6 +143,11 @@ def global_seed_generator() -> SeedGenerator:
     return shared
 
 
+def forget_shared() -> None:
+    """Let `global_seed_generator` make a new one, on the backend that the process computes on now."""
+    _host.shared = None
+
+
 def draw_seed(seed: Any) -> Any:
     """Return the seed state that a `seed` argument means: of a `SeedGenerator`, of a number, or a new one for None.
 

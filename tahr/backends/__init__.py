@@ -7,11 +7,11 @@ from typing import Any
 
 from tahr import config
 
-__all__ = ["current", "load", "loaded", "when_started", "wrap"]
+__all__ = ["current", "load", "loaded", "switch", "when_started", "wrap"]
 
 _current: Any = None
 _lock = threading.RLock()
-_waiting: list[Callable[[Any], None]] = []
+_listeners: list[Callable[[Any], None]] = []
 
 
 def current() -> Any:
@@ -24,15 +24,36 @@ def _start() -> Any:
     with _lock:
         if _current is None:
             _current = load(config.backend())
-            while _waiting:
-                _waiting.pop(0)(_current)
+            for tell in _listeners:
+                tell(_current)
         return _current
 
 
-def when_started(tell: Callable[[Any], None]) -> None:
-    """Call `tell(backend)` as soon as there is a current backend, which may be at once."""
+def switch(name: str) -> None:
+    """Make another backend that of this process; variables of the one before cannot be read until it is back.
+
+    Raises:
+        ImportError: if its framework is not installed.
+    """
+    global _current
     with _lock:
-        tell(_current) if _current is not None else _waiting.append(tell)
+        old, new = current(), load(name)
+        if new is old:
+            return
+        old.rest(f"model.to_backend({name!r})")
+        new.wake()
+        _current = new
+        config._state["backend"] = new.name
+        for tell in _listeners:
+            tell(new)
+
+
+def when_started(tell: Callable[[Any], None]) -> None:
+    """Call `tell(backend)` as soon as there is a current backend, which may be at once, and when another becomes it."""
+    with _lock:
+        _listeners.append(tell)
+        if _current is not None:
+            tell(_current)
 
 
 def load(name: str) -> Any:

@@ -70,6 +70,19 @@ class Backend:
 
         return backends.load, (self.name,)
 
+    def rest(self, instead: str) -> None:
+        """Let variables of this backend be read no more, since the process left it; `instead` says what to do."""
+
+        def refuse(held: Any) -> NoReturn:
+            raise RuntimeError(f"This variable is one of {self.name}, which the process has left. Use {instead} first.")
+
+        self.reads, self.read = True, refuse  # type: ignore[method-assign]
+
+    def wake(self) -> None:
+        """Undo `rest`."""
+        for name in ("reads", "read"):
+            self.__dict__.pop(name, None)
+
     # ---- operations ---------------------------------------------------------------------------------------------
 
     def implements(self, fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -302,11 +315,15 @@ class Backend:
 
     def know_layers(self, kind: type) -> None:
         """Let the class of all layers be one of the framework's own, by deriving it from `layer_base` last of all."""
-        own = [base for base in kind.__bases__ if not base.__module__.startswith("tahr.backends.")]
-        kind.__bases__ = (*own, *([] if self.layer_base is None else [self.layer_base]))
+        Backend.know_keepers(self, kind)
+        if self.layer_base is not None:
+            kind.__bases__ = (*kind.__bases__, self.layer_base)
 
     def know_keepers(self, kind: type) -> None:
         """Let the framework take objects of a class for what keeps variables: optimizers, metrics."""
+        own = tuple(base for base in kind.__bases__ if not base.__module__.startswith("tahr.backends."))
+        if own != kind.__bases__:
+            kind.__bases__ = own
 
     def catch_up(self, keeper: Any) -> None:
         """Give variables that a layer or an optimizer has just made values that wait for them."""

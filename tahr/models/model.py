@@ -579,6 +579,27 @@ class Model(Layer):
 
         export_model(self, filepath, format, verbose, input_signature, **kwargs)
 
+    def to_backend(self, backend: str) -> "Model":
+        """Return this model on another backend, which becomes that of the process.
+
+        Weights, optimizer and what else is saved are the same; the model itself, and all others, stay behind: they can
+        be used again when they, too, have been converted, or the process has come back.
+
+        Args:
+            backend: `"jax"`, `"torch"`, `"tensorflow"` or `"numpy"`.
+
+        Raises:
+            ImportError: if its framework is not installed.
+            ValueError: if there is no such backend.
+
+        >>> model = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+        >>> model.to_backend(config.backend()).count_params()
+        8
+        """
+        from tahr.models.conversion import to_backend
+
+        return to_backend(self, backend)
+
     def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None) -> None:
         """Save the weights to a `.weights.h5` file."""
         from tahr.saving import save_weights

@@ -20,6 +20,7 @@ def add_commands(commands: Any) -> None:
     change = commands.add_parser("convert", help="write a model or its weights in the format of another ending")
     change.add_argument("source", metavar="IN", help=".keras, .h5, .weights.h5, .weights.json, .safetensors")
     change.add_argument("target", metavar="OUT", help=".keras, .h5, .weights.h5, .safetensors, .json")
+    change.add_argument("--backend", help="write on this backend, after a look whether outputs are the same there")
     check = commands.add_parser("verify", help="compare checksums and the recorded example of a .keras file")
     check.add_argument("file", metavar="FILE")
     look = commands.add_parser("scan", help="what in files is not plain data, without reading them as models")
@@ -32,7 +33,7 @@ def run_command(given: Any) -> int:
         if given.command == "inspect":
             return inspect_file(given.file, given.json)
         if given.command == "convert":
-            return convert(given.source, given.target)
+            return convert(given.source, given.target, given.backend)
         return verify(given.file) if given.command == "verify" else scan(given.files)
     except (OSError, ValueError, TypeError) as error:
         print(f"tahr {given.command}: {error}", file=sys.stderr)
@@ -141,8 +142,14 @@ def _model_lines(model: Mapping[str, Any], indent: str) -> Iterator[str]:
         yield from _model_lines(layer, indent + "  ")
 
 
-def convert(source: str, target: str) -> int:
-    """Write a model, or weights alone, in the format that the ending of the target says; print what was done."""
+def convert(source: str, target: str, backend: str | None = None) -> int:
+    """Write a model, or weights alone, in the format that the ending of the target says; print what was done.
+
+    With `backend`, a model goes over to that backend first, and the largest difference of outputs there is printed; the
+    target may then be what it exports, too: `.pt2`, `.stablehlo`, or a folder for a SavedModel.
+    """
+    if backend is not None:
+        return _convert_on(Path(source), target, backend)
     path, ending = Path(source), Path(target).name
     if ending.endswith((".keras", ".h5", ".hdf5", ".json")) and not ending.endswith(".weights.h5"):
         from tahr.saving.model_file import load_model
@@ -172,4 +179,29 @@ def convert(source: str, target: str) -> int:
                 group, _, name = place.rpartition("/")
                 write_array(h5.require_group(group or "/"), name, array)
     print(f"{source}: {len(arrays)} arrays written to {target}")
+    return 0
+
+
+def _convert_on(source: Path, target: str, backend: str) -> int:
+    import numpy as np
+
+    from tahr import backends, tree
+    from tahr.export.signature import samples, signature_of
+    from tahr.saving.model_file import load_model
+
+    def outputs() -> list[np.ndarray]:
+        found = model(*inputs, training=False)
+        return [backends.current().to_numpy(x) for x in tree.flatten(found)]
+
+    model = load_model(source)
+    inputs = next(samples(signature_of(model)))
+    before = outputs()
+    model = model.to_backend(backend)
+    error = max(float(np.max(np.abs(a - b), initial=0.0)) for a, b in zip(before, outputs(), strict=True))
+    ending = Path(target).suffix
+    if ending in (".keras", ".h5", ".hdf5"):
+        model.save(target)
+    else:
+        model.export(target, format={".pt2": "torch", ".stablehlo": "stablehlo"}.get(ending, "tf_saved_model"))
+    print(f"{source}: written to {target} on {backend}, where the outputs differ by up to {error:.3g}")
     return 0

@@ -122,6 +122,7 @@ class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
             _derive(kind, KeptVariable)
 
     def know_keepers(self, kind: type) -> None:
+        super().know_keepers(kind)
         _derive(kind, Keeper)
 
     know_layers = know_keepers
