@@ -91,7 +91,7 @@ def _attributes(part: Any) -> Iterator[tuple[str, Any]]:
 def _properties(part: Any) -> Iterator[tuple[str, Any]]:
     """Yield what properties give: they name parts like attributes do."""
     for cls in type(part).__mro__:
-        if cls in _BASES:
+        if cls in _BASES or issubclass(Layer, cls):  # what all layers have, such as the views of PyTorch's modules
             continue
         for name, member in vars(cls).items():
             if isinstance(member, property):

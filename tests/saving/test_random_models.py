@@ -130,7 +130,8 @@ def test_every_layer(group: str, tmp_path: Path) -> None:
     model.save(tmp_path / "model.keras")
     again, report = keras.saving.load_model(tmp_path / "model.keras", report=True, strict=True)
     assert report.complete and json.loads(again.to_json()) == json.loads(model.to_json())
-    found, wanted = again.predict(x, verbose=0), model.predict(x, verbose=0)
+    hosted = group == "text" or "ids" in group  # some of these layers compute on the host, so nothing is compiled
+    found, wanted = ((m(x) if hosted else m.predict(x, verbose=0)) for m in (again, model))
     for name in wanted:
         np.testing.assert_array_equal(found[name], wanted[name], err_msg=name)
 
@@ -161,6 +162,10 @@ def test_across_backends(tmp_path: Path, backend: str) -> None:
 
     write()
     assert count > 4
+    for group in GROUPS.keys() - {"text"}:  # an example holds numbers
+        model, x = graph(group)
+        scramble(model).save(tmp_path / f"{group}.keras", example=x)
+        count += 1
     for other in {"jax", "torch", "numpy"} - {backend}:
         done = subprocess.run(
             [sys.executable, "-c", VERIFY, str(tmp_path)], capture_output=True, text=True, check=True, timeout=500,
