@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tahr import config
+
 pytestmark = pytest.mark.trains
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 
@@ -96,3 +98,12 @@ def test_custom_training(name: str, short: str, words: str, capsys: pytest.Captu
 @pytest.mark.slow
 def test_the_equation_is_solved() -> None:
     assert program("pinn").main([]) == 0
+
+
+SHORT = {"jax": ["--steps", "150"], "tensorflow": ["--epochs", "12"], "torch": ["--epochs", "20"]}
+
+
+def test_a_model_in_a_program_of_its_framework(capsys: pytest.CaptureFixture[str]) -> None:
+    name = config.backend()
+    assert program(f"native_{name}").main(SHORT[name]) == 0
+    assert "mean squared error" in capsys.readouterr().out
