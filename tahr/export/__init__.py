@@ -4,6 +4,5 @@
 """
 
 from tahr.export.archive import ExportArchive
-from tahr.export.formats import FORMATS, export_model
 
-__all__ = ["FORMATS", "ExportArchive", "export_model"]
+__all__ = ["ExportArchive"]

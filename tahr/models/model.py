@@ -575,7 +575,7 @@ class Model(Layer):
             ValueError: if the format is unknown or not one of this backend, nothing says what the model takes, or what
                 was written gives other outputs.
         """
-        from tahr.export import export_model
+        from tahr.export.formats import export_model
 
         export_model(self, filepath, format, verbose, input_signature, **kwargs)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import tahr as keras
-from tahr import config, export, layers, ops
+from tahr import config, layers, ops
+from tahr.export import formats as export
 
 BACKEND = config.backend()
 HERE = [name for name, row in export.FORMATS.items() if BACKEND in row.backends]
