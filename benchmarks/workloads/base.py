@@ -99,7 +99,7 @@ class Workload:
 class Task:
     """A training task said once for every peer.
 
-    `loss` is "binary", "classes" (of rows or of tokens) or "values" (mean squared error). `keras_model` takes the module
+    `loss` is "binary", "classes" (of rows or tokens) or "values" (mean squared error). `keras_model` takes the module
     (keras or tahr); `jax_network` returns (parameters, logits function); `torch_network` returns a module that maps the
     data's x to logits.
     """

@@ -113,9 +113,9 @@ def _serialize_value(obj: Any) -> dict[str, Any] | str | int | float | None:
     if hasattr(obj, "shape") and hasattr(obj, "dtype") and not hasattr(obj, "get_config"):
         from tahr import backends, dtypes
 
-        kind = "__numpy__" if isinstance(obj, np.ndarray) else "__tensor__"
-        value = obj.value if hasattr(obj, "handle") else obj
-        host = value if isinstance(value, np.ndarray) else backends.current().to_numpy(value)
+        on_host = isinstance(obj, np.ndarray)
+        host = obj if on_host else np.asarray(backends.current().to_numpy(getattr(obj, "value", obj)))
+        kind = "__numpy__" if on_host else "__tensor__"
         return {"class_name": kind, "config": {"value": host.tolist(), "dtype": dtypes.of(obj)}}
     return None
 

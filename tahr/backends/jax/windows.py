@@ -23,6 +23,8 @@ Edges = tuple[tuple[int, int], ...]
 _MOST_SLICES = 64
 _FEW_CHANNELS = 16
 _MOST_PATCH_BYTES = 2**29
+_COLUMNS = 64  # of a product of matrices from which on it is fast
+_MOST_BAND = 4  # places beside each other that one product computes
 
 
 def _fits(x: Any, taps: int) -> bool:
@@ -77,6 +79,9 @@ def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, gr
     x = _padded(x, edges)
     *widths, into, filters = kernel.shape
     taps = kernel.reshape(-1, into, filters)
+    band = min(_MOST_BAND, _COLUMNS // filters)
+    if groups == 1 and band > 1 and _suits_bands(widths, strides, dilation, band):
+        return _conv_by_bands(x, kernel, strides, band)
     if groups == 1:
         patches = _patches(x, tuple(widths), strides, dilation)
         return (patches.reshape(-1, patches.shape[-1]) @ taps.reshape(-1, filters)).reshape(
@@ -91,6 +96,43 @@ def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, gr
     patches = jnp.stack([s.reshape(-1, groups, into) for s in slices], axis=1)
     kernels = taps.reshape(len(slices), into, groups, filters // groups)
     return jnp.einsum("ntgc,tcgf->ngf", patches, kernels).reshape(*shape, filters)
+
+
+def _suits_bands(widths: list[int], strides: Numbers, dilation: Numbers, band: int) -> bool:
+    """Return whether the window of a band is no longer than two bands."""
+    return math.prod(widths) > 1 and set(dilation) == {1} and 0 <= widths[-1] - strides[-1] <= band * strides[-1]
+
+
+def _conv_by_bands(x: Any, kernel: Any, strides: Numbers, band: int) -> Any:
+    """Convolve padded channels-last `x` with few filters: `band` places of the last axis are computed together.
+
+    Their common window meets a kernel that holds a shifted copy for each of them. That multiplies by zeros, but the
+    products have more columns, and a place of `x` is copied (window / stride / band) times instead of window times.
+    """
+    *widths, width, into, filters = kernel.shape
+    *_, stride = strides
+    places = (x.shape[-2] - width) // stride + 1
+    bands, step = -(-places // band), band * stride
+    beyond = width - stride  # what a band's window sees of the next one
+    before = [(0, 0, 0)] * (x.ndim - 2)
+    x = lax.pad(x, np.zeros((), x.dtype), (*before, (0, (bands + 1) * step - x.shape[-2], 0), (0, 0, 0)))
+    own, following = (
+        lax.slice_in_dim(x, start, start + bands * step, axis=x.ndim - 2).reshape(*x.shape[:-2], bands, step * into)
+        for start in (0, step)
+    )
+    windows = jnp.concatenate([own, following[..., : beyond * into]], axis=-1)
+    none = [(0, 0)] * len(widths)
+    shifted = [jnp.pad(kernel, (*none, (at * stride, step - (at + 1) * stride), (0, 0), (0, 0))) for at in range(band)]
+    wide = jnp.stack(shifted, axis=-2).reshape(-1, (step + beyond) * into, band * filters)
+    ones = (1,) * (len(widths) + 1)
+    seen = _slices(windows, (*widths, 1), (*strides[:-1], 1), ones)
+    found: Any = None
+    for part, taps in zip(seen, wide, strict=True):
+        shape = part.shape
+        product = part.reshape(-1, shape[-1]) @ taps
+        found = product if found is None else found + product
+    found = found.reshape(*shape[:-2], bands * band, filters)
+    return lax.slice_in_dim(found, 0, places, axis=found.ndim - 2)
 
 
 class Windows:
