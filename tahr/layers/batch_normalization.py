@@ -7,6 +7,7 @@ from tahr.layers.arguments import check_mask, keep, known, weight, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.layers.normalization import in_full_precision
+from tahr.ops.normalization import _normalize_batch
 
 __all__ = ["BatchNormalization"]
 
@@ -126,7 +127,14 @@ class BatchNormalization(Layer):
         check_mask(mask, (*inputs.shape[:axis], *inputs.shape[axis + 1 :]), self)
         x = in_full_precision(self, inputs)
         gamma, beta = self.gamma, self.beta
-        if training and self.trainable:
+        learns = training and self.trainable
+        if learns and mask is None and not self.renorm:
+            gamma, beta = (None if p is None else ops.cast(p, ops.dtype(x)) for p in (gamma, beta))
+            x, mean, variance = _normalize_batch(x, axis, beta, gamma, self.epsilon)
+            self._follow(self.moving_variance, variance, self.momentum)
+            self._follow(self.moving_mean, mean, self.momentum)
+            return ops.cast(x, self.compute_dtype)
+        if learns:
             mean, variance = self._moments(x, mask, axis)
             if self.renorm:
                 gamma, beta = self._correct(mean, variance, gamma, beta)

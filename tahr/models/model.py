@@ -143,6 +143,27 @@ class Model(Layer):
 
         return summarize(self, expand_nested)
 
+    def explain_kernels(
+        self, x: Any, training: bool = False, print_fn: Callable[[str], Any] | None = None
+    ) -> list[Any]:
+        """Print which way the operations of each layer go for inputs like `x`, and why; return that as tuples.
+
+        Operations that could go only one way are left out. `keras.utils.forced_kernels` makes them go another.
+
+        Args:
+            x: a batch; its shapes and types are what counts.
+            training: whether to look at the model as it is trained.
+            print_fn: gets the text instead of the terminal.
+
+        >>> model = keras.Sequential([keras.Input((4, 8)), layers.SimpleRNN(2), layers.Dense(1)])
+        >>> model.explain_kernels(np.zeros((1, 4, 8)))
+        No layer runs an operation that could go several ways.
+        []
+        """
+        from tahr.models.kernels import explain
+
+        return explain(self, x, training, print_fn)
+
     # ---- training (see `tahr/trainer`) --------------------------------------------------------------------------
 
     @takes_old_names

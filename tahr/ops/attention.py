@@ -8,6 +8,7 @@ from typing import Any
 
 from tahr import backends, dtypes, shapes
 from tahr.arithmetic import OPERATIONS
+from tahr.backends.choices import choose, wish
 from tahr.dtypes import floating
 from tahr.ops.activation import softmax
 from tahr.ops.declare import op
@@ -92,13 +93,21 @@ def dot_product_attention(
         if given is not None:
             check_heads(what, given, b, n, t, s)
     scale = 1 / math.sqrt(h) if scale is None else scale
-    if flash_attention is not False and attn_logits_soft_cap is None:
-        asked = bool(flash_attention)
+    capped, asked = attn_logits_soft_cap is not None, bool(flash_attention)
+    found: Any = None
+    if flash_attention is not False and not capped and wish("attention") in (None, "fused"):
         found = backends.current().attend(query, key, value, bias, mask, scale, is_causal, asked)
-        if found is not None:
-            return found
-    counted = isinstance(t, int) and isinstance(s, int)  # what an exported model takes may leave them open
-    if counted and t > CHUNK and (flash_attention or (flash_attention is None and t * s >= MANY)):
+    long = t > CHUNK if asked else flash_attention is None and t > CHUNK and t * s >= MANY
+    way = choose(
+        "attention",
+        ("fused", found is not None, "the backend has a kernel for these arguments"),
+        ("chunks", long, f"{t} x {s} products of a head are many, so {CHUNK} queries are worked through at a time"),
+        ("whole", True, "the products of a head are few"),
+        ("chunks", t > CHUNK, "queries are more than a chunk"),
+    )
+    if way == "fused":
+        return found
+    if way == "chunks":
         return _in_chunks(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
     return _attend(query, key, value, bias, visible(mask, is_causal, t, s), scale, attn_logits_soft_cap)
 

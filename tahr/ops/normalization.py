@@ -91,6 +91,18 @@ def batch_normalization(
     return OPERATIONS["cast"](wide(x) * _along(factor, ndim, axis) + _along(shift, ndim, axis), dtype)
 
 
+def _own_batch_shape(x: Any, axis: int, **_: Any) -> Any:
+    vector = (shapes.of(x)[axis],)
+    return tuple(KerasTensor(shape, dtypes.of(x), record_history=False) for shape in (shapes.of(x), vector, vector))
+
+
+@op(floating("x"), arrays=("offset", "scale"), shape=_own_batch_shape, native=False)
+def _normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
+    """Return `x` normalised by its own mean and variance along `axis`, and these two."""
+    mean, variance = moments(x, [i for i in range(len(x.shape)) if i != axis])
+    return batch_normalization(x, mean, variance, axis, offset, scale, epsilon), mean, variance
+
+
 def _fit(value: Any, x: Any, axis: Any) -> Any:
     """Return `gamma` or `beta`, of the shape of the normalised axes, in a shape that broadcasts to `x`."""
     axes = sorted(shapes.axes_indices(axis, len(x.shape)))

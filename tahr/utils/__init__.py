@@ -20,6 +20,7 @@ _NAMES = {
     "deserialize_keras_object": "tahr.saving",
     "disable_interactive_logging": "tahr.config",
     "enable_interactive_logging": "tahr.config",
+    "forced_kernels": "tahr.backends.choices:forced",
     "get_custom_objects": "tahr.saving",
     "get_file": "tahr.utils.download",
     "get_registered_name": "tahr.saving",

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tahr.backends.choices import choose
+
 Numbers = tuple[int, ...]
 Edges = tuple[tuple[int, int], ...]
 _MOST_SLICES = 64
@@ -73,14 +75,15 @@ def _padded(x: Any, edges: Edges, value: Any = 0) -> Any:
     return lax.pad(x, jnp.asarray(value, x.dtype), ((0, 0, 0), *((b, a, 0) for b, a in edges), (0, 0, 0)))
 
 
-@partial(jax.jit, static_argnames=("strides", "dilation", "groups", "edges"))
-def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int, edges: Edges) -> Any:
-    """Convolve channels-last `x`."""
+@partial(jax.jit, static_argnames=("strides", "dilation", "groups", "edges", "band"))
+def _conv_by_slices(
+    x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int, edges: Edges, band: int = 1
+) -> Any:
+    """Convolve channels-last `x`, with `band` places by one product."""
     x = _padded(x, edges)
     *widths, into, filters = kernel.shape
     taps = kernel.reshape(-1, into, filters)
-    band = min(_MOST_BAND, _COLUMNS // filters)
-    if groups == 1 and band > 1 and _suits_bands(widths, strides, dilation, band):
+    if band > 1:
         return _conv_by_bands(x, kernel, strides, band)
     if groups == 1:
         patches = _patches(x, tuple(widths), strides, dilation)
@@ -98,9 +101,10 @@ def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, gr
     return jnp.einsum("ntgc,tcgf->ngf", patches, kernels).reshape(*shape, filters)
 
 
-def _suits_bands(widths: list[int], strides: Numbers, dilation: Numbers, band: int) -> bool:
-    """Return whether the window of a band is no longer than two bands."""
-    return math.prod(widths) > 1 and set(dilation) == {1} and 0 <= widths[-1] - strides[-1] <= band * strides[-1]
+def _suits_bands(widths: Numbers, strides: Numbers, dilation: Numbers, groups: int, band: int) -> bool:
+    """Return whether places can be computed together: the window of a band must be no longer than two bands."""
+    plain = groups == 1 and band > 1 and math.prod(widths) > 1 and set(dilation) == {1}
+    return plain and 0 <= widths[-1] - strides[-1] <= band * strides[-1]
 
 
 def _conv_by_bands(x: Any, kernel: Any, strides: Numbers, band: int) -> Any:
@@ -141,11 +145,19 @@ class Windows:
     def conv(
         self, x: Any, kernel: Any, strides: Numbers, edges: Edges, last: bool, dilation: Numbers, groups: int
     ) -> Any:
-        widths = kernel.shape[:-2]
-        taps = math.prod(widths)
-        if on_cpu() and taps <= _MOST_SLICES and _fits(x, taps):
+        widths, filters = kernel.shape[:-2], kernel.shape[-1]
+        band = min(_MOST_BAND, _COLUMNS // filters)
+        sliced = self._sliced(x, math.prod(widths))
+        joint = sliced and _suits_bands(widths, strides, dilation, groups, band)
+        way = choose(
+            "convolution",
+            ("bands", joint, f"{filters} filters alone make narrow products, so {band} places share one"),
+            ("patches", sliced, "XLA's own is slow in loops and for groups on a CPU"),
+            ("native", True, "no CPU, or a window of too many places"),
+        )
+        if way != "native":
             moved = x if last else jnp.moveaxis(x, 1, -1)
-            found = _conv_by_slices(moved, kernel, strides, dilation, groups, edges)
+            found = _conv_by_slices(moved, kernel, strides, dilation, groups, edges, band if way == "bands" else 1)
             return found if last else jnp.moveaxis(found, -1, 1)
         return lax.conv_general_dilated(
             x,
@@ -161,8 +173,12 @@ class Windows:
         self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
     ) -> Any:
         widths = kernel.shape[:-2]
-        taps = math.prod(widths)
-        if on_cpu() and taps <= _MOST_SLICES and _fits(x, taps):
+        way = choose(
+            "convolution",
+            ("patches", self._sliced(x, math.prod(widths)), "XLA's own multiplies the zeros between the places"),
+            ("native", True, "no CPU, or a window of too many places"),
+        )
+        if way == "patches":
             moved = x if last else jnp.moveaxis(x, 1, -1)
             found = _spread(moved, kernel, strides, starts, sizes, dilation)
             return found if last else jnp.moveaxis(found, -1, 1)
@@ -185,16 +201,27 @@ class Windows:
         return getattr(jnp.fft, kind)(x, **options)
 
     def max_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
-        if on_cpu() and math.prod(widths) <= _MOST_SLICES:
+        if self._pools_by_slices(widths):
             moved = _max_of_slices(x if last else jnp.moveaxis(x, 1, -1), widths, strides, edges)
             return moved if last else jnp.moveaxis(moved, -1, 1)
         return self._reduce(x, _lowest(x.dtype), lax.max, widths, strides, edges, last)
 
     def sum_pool(self, x: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
-        if on_cpu() and math.prod(widths) <= _MOST_SLICES:
+        if self._pools_by_slices(widths):
             moved = _sum_of_slices(x if last else jnp.moveaxis(x, 1, -1), widths, strides, edges)
             return moved if last else jnp.moveaxis(moved, -1, 1)
         return self._reduce(x, np.zeros((), x.dtype), lax.add, widths, strides, edges, last)
+
+    def _sliced(self, x: Any, taps: int) -> bool:
+        return on_cpu() and taps <= _MOST_SLICES and _fits(x, taps)
+
+    def _pools_by_slices(self, widths: Numbers) -> bool:
+        few = on_cpu() and math.prod(widths) <= _MOST_SLICES
+        ways = (
+            ("slices", few, "the gradient of XLA's own is slow on a CPU"),
+            ("native", True, "no CPU, or large windows"),
+        )
+        return choose("pooling", *ways) == "slices"
 
     def _reduce(self, x: Any, start: Any, fn: Any, widths: Numbers, strides: Numbers, edges: Edges, last: bool) -> Any:
         none: Edges = ((0, 0),)
