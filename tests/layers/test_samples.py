@@ -251,6 +251,7 @@ def test_stacked_cells_and_own_cells() -> None:
 
     x = np.arange(6, dtype="float32").reshape(1, 3, 2)
     assert float(layers.RNN(Counter())(x)[0, 0]) == 15.0
+    keras.utils.clear_session()  # names are numbered from the start
     stacked = layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], return_sequences=True)
     assert stacked(x).shape == (1, 3, 2)
     assert [w.path.split("/")[-2] for w in stacked.weights] == ["lstm_cell"] * 3 + ["gru_cell"] * 3
