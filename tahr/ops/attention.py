@@ -97,13 +97,15 @@ def dot_product_attention(
     found: Any = None
     if flash_attention is not False and not capped and wish("attention") in (None, "fused"):
         found = backends.current().attend(query, key, value, bias, mask, scale, is_causal, asked)
-    long = t > CHUNK if asked else flash_attention is None and t > CHUNK and t * s >= MANY
+    several = isinstance(t, int) and t > CHUNK  # a size that an export leaves open is not cut
+    many = isinstance(s, int) and several and t * s >= MANY
+    long = several if asked else flash_attention is None and many
     way = choose(
         "attention",
         ("fused", found is not None, "the backend has a kernel for these arguments"),
         ("chunks", long, f"{t} x {s} products of a head are many, so {CHUNK} queries are worked through at a time"),
         ("whole", True, "the products of a head are few"),
-        ("chunks", t > CHUNK, "queries are more than a chunk"),
+        ("chunks", several, "queries are more than a chunk"),
     )
     if way == "fused":
         return found
