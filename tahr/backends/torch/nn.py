@@ -47,7 +47,10 @@ def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, rms_scaling: bool = False
 ) -> Any:
     """Torch's fused form, which takes the last axes: others are moved there and back."""
-    axes = sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else _all_axes(x, axis)))
+    given = (axis,) if isinstance(axis, int) else _all_axes(x, axis)
+    if not all(-x.ndim <= a < x.ndim for a in given):
+        raise ValueError(f"axis={axis} is out of bounds for an array with {x.ndim} dimensions.")
+    axes = sorted(a % x.ndim for a in given)
     last = list(range(x.ndim - len(axes), x.ndim))
     sizes = [x.shape[a] for a in axes]
     scale, offset = (None if w is None else w.to(x.dtype).reshape(sizes) for w in (gamma, beta))
