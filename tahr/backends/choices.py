@@ -1,7 +1,7 @@
 """The ways that an operation can go: which one is taken and why, for who wants to see it, or to force another."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ __all__ = ["Choice", "choose", "forced", "noted", "wish"]
 
 
 class Choice(NamedTuple):
-    """What was chosen: the operation, the way that it goes, and the reason."""
+    """What was chosen: the layer that it was for, the operation, the way that it goes, and the reason."""
 
+    layer: str
     operation: str
     way: str
     reason: str
@@ -18,6 +19,7 @@ class Choice(NamedTuple):
 
 class _Current(threading.local):
     notes: "list[Choice] | None" = None
+    layer: Callable[[], str]
     forced: dict[str, str] = {}
 
 
@@ -45,14 +47,14 @@ def choose(operation: str, *ways: tuple[str, bool, str]) -> str:
     open_ways = [(name, reason) for name, can, reason in ways if can]
     way, reason = next(((name, "forced") for name, _ in open_ways if name == wanted), open_ways[0])
     if _current.notes is not None:
-        _current.notes.append(Choice(operation, way, reason))
+        _current.notes.append(Choice(_current.layer(), operation, way, reason))
     return way
 
 
 @contextmanager
-def noted() -> Iterator[list[Choice]]:
-    """Inside this scope, the choices of this thread are added to the list."""
-    outer, _current.notes = _current.notes, []
+def noted(layer: Callable[[], str]) -> Iterator[list[Choice]]:
+    """Inside this scope, the choices of this thread are added to the list; `layer` names the one that runs."""
+    outer, _current.notes, _current.layer = _current.notes, [], layer
     try:
         yield _current.notes
     finally:

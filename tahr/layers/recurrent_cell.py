@@ -108,11 +108,12 @@ class RecurrentLayer(RNN):
     def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
         """Return (last output, outputs of all steps, last states), by the backend's own loop if it fits."""
         found = None if wish("recurrence") == "steps" else self._fused(sequences, initial_state, mask, training)
-        choose(
-            "recurrence",
-            ("fused", found is not None, "the backend has a loop for these arguments"),
-            ("steps", True, "the backend has no loop for these arguments, so the cell runs a step at a time"),
-        )
+        if self.cell.fused_duty() is not None:
+            choose(
+                "recurrence",
+                ("fused", found is not None, "the backend has a loop for these arguments"),
+                ("steps", True, "the backend has no loop for these arguments, so the cell runs a step at a time"),
+            )
         if found is None:
             return super().inner_loop(sequences, initial_state, mask, training)
         outputs, states = found

@@ -155,8 +155,8 @@ class Model(Layer):
             training: whether to look at the model as it is trained.
             print_fn: gets the text instead of the terminal.
 
-        >>> model = keras.Sequential([keras.Input((4, 8)), layers.SimpleRNN(2), layers.Dense(1)])
-        >>> model.explain_kernels(np.zeros((1, 4, 8)))
+        >>> model = keras.Sequential([keras.Input((8,)), layers.Dense(1)])
+        >>> model.explain_kernels(np.zeros((1, 8)))
         No layer runs an operation that could go several ways.
         []
         """

@@ -47,6 +47,7 @@ def test_choices_are_shown_and_forced(make, operation, other, usual):
     with keras.utils.forced_kernels(**{operation: other}):
         for row in again.explain_kernels(x, print_fn=texts.append):
             assert row.operation != operation or row.way == other
+            assert "cell" not in row.layer
         np.testing.assert_allclose(again.predict(x, verbose=0), before, rtol=1e-4, atol=1e-5)
 
 
