@@ -21,7 +21,7 @@ BACKENDS = ("jax", "numpy", "torch", "tensorflow")
 PARTS = {  # where a backend does not run everything, since it is much the same as on others
     "tensorflow": (
         *("ops", "layers", "models", "optimizers", "losses", "metrics", "backends", "callbacks", "trainer"),
-        *("adapt", "quantizers", "utils", "test_autodiff.py", "test_remat.py"),
+        *("test_autodiff.py", "test_remat.py"),
         *(f"saving/test_{part}.py" for part in ("checkpoint", "mapping", "old_files", "replacing", "round_trip")),
     )
 }
