@@ -166,7 +166,7 @@ class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
 
         def run(*args: Any) -> Any:
             nonlocal stateful
-            if not (type(args[0]) is list and args[0] and isinstance(args[0][0], tf.Variable)):
+            if not (args and type(args[0]) is list and args[0] and isinstance(args[0][0], tf.Variable)):
                 return compiled(*args)
             state, *rest = args
             if len(held) != len(state) or not all(map(operator.is_, held, state)):
