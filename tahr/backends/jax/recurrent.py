@@ -2,7 +2,8 @@
 
 The gradient of a scan that JAX derives keeps what each operation needs; here a step keeps its states and gates alone.
 On CPU the products with the inputs are part of the loop, where everything stays in the processor's cache; elsewhere
-they are one product of all steps before the loop, and one after it for each kernel's gradient.
+they are one product of all steps before the loop. Backwards, only the product that the step before waits for is in the
+loop: each product there wakes threads, so those of the kernels and the inputs are made of all steps after it.
 
 Axes: T steps, B batch, F features, U units.
 """
@@ -56,6 +57,10 @@ def _before(first: Any, all_TBU: Any) -> Any:
     return jnp.concatenate([first[None], all_TBU[:-1]], axis=0)
 
 
+def _sigmoid(a: Any) -> Any:
+    return 0.5 + 0.5 * jnp.tanh(0.5 * a)  # one vectorised function for every gate
+
+
 def _from_inputs(inside: bool, x_TBF: Any, kernel: Any, bias: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Return what a scan goes along, and the function that makes sums for the gates of it."""
     if inside:
@@ -64,37 +69,32 @@ def _from_inputs(inside: bool, x_TBF: Any, kernel: Any, bias: Any) -> tuple[Any,
     return flat.reshape(*x_TBF.shape[:2], -1), lambda sums: sums
 
 
-def _backwards(
-    inside: bool, core: Any, carry: Any, steps: Any, x_TBF: Any, h_TBU: Any, kernel: Any, recurrent: Any
-) -> Any:
+def _from_both(inside: bool, x_TBF: Any, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Callable[..., Any]]:
+    """Return what a scan goes along, and the function that adds the state's part: on CPU, both by one product."""
+    if inside:
+        both = jnp.concatenate([kernel, recurrent])
+        return x_TBF, lambda x, h: jnp.concatenate([x, h], axis=-1) @ both + bias
+    steps, sums_of = _from_inputs(inside, x_TBF, kernel, bias)
+    return steps, lambda sums, h: sums_of(sums) + h @ recurrent
+
+
+def _backwards(core: Any, carry: Any, steps: Any, x_TBF: Any, h_TBU: Any, kernel: Any, recurrent: Any) -> Any:
     """Go through the steps from the last to the first.
 
-    `core(carry, step)` gives the gradients of the sums from the inputs and of those from the state, and a function that
-    makes the new carry of the gradient of the state. Returned are the last carry and the gradients of the inputs, of
-    both kernels and of both sums of biases.
+    `core(carry, step)` gives the gradients of the sums from the inputs and of those from the state, which may be one,
+    and a function that makes the new carry of the gradient of the state. Returned are the last carry and the gradients
+    of the inputs, of both kernels and of both sums of biases.
     """
-    zeros = jnp.zeros_like
-    kernel_t, recurrent_t = kernel.T, recurrent.T
-    if not inside:
+    recurrent_t = recurrent.T
 
-        def step(carry: Any, now: Any) -> Any:
-            d_x, d_h, finish = core(carry, now)
-            return finish(d_h @ recurrent_t), (d_x, d_h)
+    def step(carry: Any, now: Any) -> Any:
+        d_x, d_h, finish = core(carry, now)
+        return finish(d_h @ recurrent_t), (d_x, None if d_h is d_x else d_h)
 
-        carry, (d_x, d_h) = lax.scan(step, carry, steps, reverse=True)
-        d_x, d_h = d_x.reshape(-1, d_x.shape[-1]), d_h.reshape(-1, d_h.shape[-1])
-        x, h = x_TBF.reshape(-1, x_TBF.shape[-1]), h_TBU.reshape(-1, h_TBU.shape[-1])
-        return carry, (d_x @ kernel_t).reshape(x_TBF.shape), x.T @ d_x, h.T @ d_h, d_x.sum(0), d_h.sum(0)
-
-    def add(carry: Any, now: Any) -> Any:
-        (carry, d_kernel, d_recurrent, d_b, d_c), (rest, x, h) = carry, now
-        d_x, d_h, finish = core(carry, rest)
-        sums = (d_kernel + x.T @ d_x, d_recurrent + h.T @ d_h, d_b + d_x.sum(0), d_c + d_h.sum(0))
-        return (finish(d_h @ recurrent_t), *sums), d_x @ kernel_t
-
-    start = (carry, zeros(kernel), zeros(recurrent), zeros(kernel[0]), zeros(recurrent[0]))
-    (carry, *sums), d_inputs = lax.scan(add, start, (steps, x_TBF, h_TBU), reverse=True)
-    return carry, d_inputs, *sums
+    carry, (d_x, d_h) = lax.scan(step, carry, steps, reverse=True)
+    x, h, d_x = (array.reshape(-1, array.shape[-1]) for array in (x_TBF, h_TBU, d_x))
+    d_h = d_x if d_h is None else d_h.reshape(-1, d_h.shape[-1])
+    return carry, (d_x @ kernel.T).reshape(x_TBF.shape), x.T @ d_x, h.T @ d_h, d_x.sum(0), d_h.sum(0)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -103,13 +103,13 @@ def _lstm(inside: bool, x: Any, kernel: Any, recurrent: Any, bias: Any, h: Any, 
 
 
 def _lstm_forward(inside: bool, x: Any, kernel: Any, recurrent: Any, bias: Any, h: Any, c: Any, kept: Any) -> Any:
-    steps, sums_of = _from_inputs(inside, x, kernel, bias)
+    steps, sums_of = _from_both(inside, x, kernel, recurrent, bias)
     units = h.shape[-1]
 
     def step(carry: Any, now: Any) -> Any:
         (h, c), (s, keep) = carry, now
-        a = sums_of(s) + h @ recurrent
-        i, f, o = (jax.nn.sigmoid(a[:, n * units : (n + 1) * units]) for n in (0, 1, 3))
+        a = sums_of(s, h)
+        i, f, o = (_sigmoid(a[:, n * units : (n + 1) * units]) for n in (0, 1, 3))
         g = jnp.tanh(a[:, 2 * units : 3 * units])
         new_c = f * c + i * g
         new_h = o * jnp.tanh(new_c)
@@ -137,7 +137,7 @@ def _lstm_backward(inside: bool, saved: Any, given: Any) -> Any:
         return d_a, d_a, lambda back: (_keep(keep, back, d_h), _keep(keep, through * f, d_c))
 
     steps = (d_hs, gates, cs, _before(c, cs), kept)
-    found = _backwards(inside, core, (d_h, d_c), steps, x, _before(h, hs), kernel, recurrent)
+    found = _backwards(core, (d_h, d_c), steps, x, _before(h, hs), kernel, recurrent)
     (d_h, d_c), d_x, d_kernel, d_recurrent, d_bias, _ = found
     return d_x, d_kernel, d_recurrent, d_bias, d_h, d_c, None
 
@@ -157,7 +157,7 @@ def _gru_forward(inside: bool, x: Any, kernel: Any, recurrent: Any, bias: Any, h
     def step(h: Any, now: Any) -> Any:
         s, keep = now
         of_input, of_state = sums_of(s), h @ recurrent + bias[1]
-        z, r = (jax.nn.sigmoid((of_input + of_state)[:, n * units : (n + 1) * units]) for n in (0, 1))
+        z, r = (_sigmoid((of_input + of_state)[:, n * units : (n + 1) * units]) for n in (0, 1))
         inner = of_state[:, 2 * units :]
         candidate = jnp.tanh(of_input[:, 2 * units :] + r * inner)
         new = _keep(keep, z * h + (1 - z) * candidate, h)
@@ -185,7 +185,7 @@ def _gru_backward(inside: bool, saved: Any, given: Any) -> Any:
         return d_input, d_state, lambda back: _keep(keep, d_h * z + back, d_h)
 
     before = _before(h, hs)
-    found = _backwards(inside, core, d_h, (d_hs, parts, before, kept), x, before, kernel, recurrent)
+    found = _backwards(core, d_h, (d_hs, parts, before, kept), x, before, kernel, recurrent)
     d_h, d_x, d_kernel, d_recurrent, d_b, d_c = found
     return d_x, d_kernel, d_recurrent, jnp.stack([d_b, d_c]), d_h, None
 
