@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run_parser = commands.add_parser("run", help="run a program that says `import keras` on tahr")
     run_parser.add_argument("script", help="the Python file")
     run_parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the program finds in sys.argv")
+    profile_parser = commands.add_parser("profile", help="run a program until its first fit shows where the time goes")
+    profile_parser.add_argument("script", help="the Python file")
+    profile_parser.add_argument("arguments", nargs=argparse.REMAINDER, help="what the program finds in sys.argv")
     migrate_parser = commands.add_parser("migrate", help="show a program of Keras 1 or 2 with today's names, as a diff")
     migrate_parser.add_argument("files", nargs="+", metavar="FILE", help="Python files")
     migrate_parser.add_argument("--write", action="store_true", help="change the files, keeping FILE.orig")
@@ -43,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return file_commands.run_command(given)
     if given.command == "run":
         return run(given.script, given.arguments)
+    if given.command == "profile":
+        return profile(given.script, given.arguments)
     if given.command == "migrate":
         return migrate(given.files, given.write)
     lines = info() if given.command == "info" else explain(given.name)
@@ -64,6 +69,32 @@ def run(script: str, arguments: Sequence[str]) -> int:
     except (FileNotFoundError, IsADirectoryError) as error:
         print(f"tahr run: {script}: {error.strerror}.", file=sys.stderr)
         return 2
+
+
+def profile(script: str, arguments: Sequence[str]) -> int:
+    """Run a program until a `fit` of it has been measured, print where a step's time goes, and end the program.
+
+    Nothing that the program does after these steps happens, so it saves no model that was hardly trained.
+    """
+    from tahr.trainer.profile import asked
+
+    shown = []
+
+    def end(found: Any) -> None:
+        print()
+        found.show()
+        shown.append(found)
+        raise SystemExit(0)
+
+    asked.append(end)
+    try:
+        status = run(script, arguments)
+    finally:
+        asked.remove(end)
+    if not shown and not status:
+        print(f"tahr profile: {script} has no fit that could be measured.", file=sys.stderr)
+        return 1
+    return status
 
 
 def migrate(files: Sequence[str], write: bool) -> int:

@@ -478,6 +478,10 @@ class Backend:
         """Wait until `x` has been computed and return it."""
         return x
 
+    def busy_share(self, run: Callable[[], Any]) -> float | None:
+        """Return the share of the time of `run()` in which operations ran, None where they run as one program."""
+        return None
+
     def devices(self) -> list[str]:
         """Return the names of the devices, fastest first."""
         return ["cpu"]

@@ -14,6 +14,7 @@ class History(Callback):
         epoch: list of the epochs, counted from 0.
         history: dict of lists, a value an epoch.
         waiting: the share of time spent waiting for data in each epoch of the last `fit`, from 0 to 1.
+        profile: where a step's time goes, from `fit(profile=True)`, else None.
 
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones")])
     >>> model.compile(keras.optimizers.SGD(0.0), "mse")
@@ -28,6 +29,7 @@ class History(Callback):
         super().__init__()
         self.epoch: list[int] = []
         self.waiting: list[float] = []
+        self.profile: Any = None
         from tahr.compat.logs import Epochs
 
         self.history: dict[str, list[Any]] = Epochs()

@@ -162,7 +162,7 @@ class Layer(Recorded, Operation):
             for x in tree.flatten(outputs):
                 self.add_loss(self.activity_regularizer(x) / max(x.shape[0] if len(x.shape) else 1, 1))
         if _context.watch is not None:
-            _context.watch(self, args, outputs)
+            _context.watch(self, args, kwargs, outputs)
         return outputs
 
     def call(self, *args: Any, **kwargs: Any) -> Any:

@@ -225,6 +225,7 @@ class Model(Layer):
         validate_every: int | None = None,
         max_time: float | str | None = None,
         debug: str | None = None,
+        profile: bool = False,
     ) -> Any:
         """Train for a number of epochs and return the `History` callback with every epoch's metrics.
 
@@ -256,6 +257,8 @@ class Model(Layer):
             max_time: seconds, or a time such as "2h", after which training ends; the epoch at work is cut short.
             debug: "nan" looks at every batch for the first NaN or infinity, says which layer or gradient made it, and
                 takes back the step; slow.
+            profile: whether to measure a few steps, and each layer alone, print where the time goes and what would
+                help, and keep that as `History.profile`.
 
         Raises:
             ValueError: if the model is not compiled or the data do not fit it; nothing has changed then.
@@ -282,7 +285,8 @@ class Model(Layer):
                    validation_steps=validation_steps,
                    validation_batch_size=validation_batch_size, validation_freq=validation_freq,
                    resume=resume, save_every=save_every,
-                   span=Span(epochs, steps_per_epoch, steps, validate_every, max_time), debug=debug)  # fmt: skip
+                   span=Span(epochs, steps_per_epoch, steps, validate_every, max_time), debug=debug,
+                   profile=profile)  # fmt: skip
 
     @takes_old_names
     def evaluate(

@@ -34,7 +34,7 @@ class OutputsAt(Model):
         wanted = {id(layer): name for name, layer in self.wanted.items()}
         found: dict[str, list[Any]] = {name: [] for name in self.wanted}
 
-        def look(layer: Layer, args: tuple[Any, ...], outputs: Any) -> None:
+        def look(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
             if (name := wanted.get(id(layer))) is not None:
                 found[name].append(outputs)
 

@@ -16,7 +16,7 @@ from tahr.models.model import Model, _symbols_of
 from tahr.ops.work import Work
 from tahr.symbolic import KerasTensor
 
-__all__ = ["Summary", "print_summary", "summarize"]
+__all__ = ["Summary", "print_summary", "print_table", "summarize"]
 
 WIDTH, WIDTH_CONNECTED = 80, 100
 POSITIONS = {
@@ -25,6 +25,7 @@ POSITIONS = {
     5: (0.3, 0.52, 0.66, 0.9, 1.0),
     6: (0.26, 0.46, 0.58, 0.7, 0.9, 1.0),
 }
+RIGHT = ("Param #", "FLOPs", "Forward", "Backward", "Share")
 TRAINABLE = {4: (0.45, 0.75, 0.9, 1.0)}
 
 
@@ -135,11 +136,7 @@ def print_summary(
     usual = TRAINABLE.get(len(titles)) if show_trainable and not connected else None
     widths = _widths(positions or usual or POSITIONS[len(titles)], width, len(titles))
     closing = _totals(found.totals, show_flops)
-    if terminal:
-        _print_table(model.name, list(titles.values()), lines, widths, closing)
-        return
-    text = "\n".join(_plain(model.name, list(titles.values()), lines, widths, closing))
-    print(text) if print_fn is None else print_fn(text)
+    print_table(f'Model: "{model.name}"', list(titles.values()), lines, widths, closing, print_fn)
 
 
 # ---- content --------------------------------------------------------------------------------------------------------
@@ -334,9 +331,25 @@ def _widths(positions: Any, width: int, columns: int) -> list[int]:
     return found
 
 
-def _plain(name: str, titles: list[str], rows: list[list[str]], widths: list[int], totals: list[str]) -> Iterator[str]:
+def print_table(
+    head: str,
+    titles: list[str],
+    rows: list[list[str]],
+    widths: list[int],
+    closing: list[str],
+    print_fn: Callable[[str], Any] | None,
+) -> None:
+    """Print a table between a line and some more: drawn in a terminal, plain text elsewhere or for `print_fn`."""
+    if print_fn is None and sys.stdout.isatty():
+        _draw(head, titles, rows, widths, closing)
+        return
+    text = "\n".join(_plain(head, titles, rows, widths, closing))
+    print(text) if print_fn is None else print_fn(text)
+
+
+def _plain(head: str, titles: list[str], rows: list[list[str]], widths: list[int], closing: list[str]) -> Iterator[str]:
     rule = "─" * sum(widths)
-    yield f'Model: "{name}"'
+    yield head
     yield _line(titles, widths)
     yield rule
     for row in rows:
@@ -344,7 +357,7 @@ def _plain(name: str, titles: list[str], rows: list[list[str]], widths: list[int
         for i in range(max(map(len, cells))):
             yield _line([cell[i] if i < len(cell) else "" for cell in cells], widths)
     yield rule
-    yield from totals
+    yield from closing
 
 
 def _line(cells: list[str], widths: list[int]) -> str:
@@ -356,7 +369,7 @@ def _wrapped(cell: str, width: int) -> list[str]:
     return textwrap.wrap(cell, width, drop_whitespace=False, subsequent_indent=" " * len(indent)) or [""]
 
 
-def _print_table(name: str, titles: list[str], rows: list[list[str]], widths: list[int], totals: list[str]) -> None:
+def _draw(head: str, titles: list[str], rows: list[list[str]], widths: list[int], closing: list[str]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -367,12 +380,13 @@ def _print_table(name: str, titles: list[str], rows: list[list[str]], widths: li
             title,
             max_width=max(1, width - 3),
             overflow="fold",
-            justify="right" if title in ("Param #", "FLOPs") else "left",
+            justify="right" if title in RIGHT else "left",
         )
     for row in rows:
         table.add_row(*map(escape, row))
     console = Console()
-    console.print(f'[bold]Model: "{escape(name)}"[/bold]')
+    console.print(f"[bold]{escape(head)}[/bold]")
     console.print(table)
-    for line in totals:
-        console.print(f"[bold] {line.split(':')[0]}:[/bold]{line.split(':')[1]}", highlight=True)
+    for line in closing:
+        label, colon, rest = line.partition(":")
+        console.print(f"[bold] {escape(label)}{colon}[/bold]{escape(rest)}", highlight=True)

@@ -10,6 +10,7 @@ from tahr.callbacks import BackupAndRestore, CallbackList
 from tahr.random import host_seed
 from tahr.trainer.nan_hunt import NanHunt
 from tahr.trainer.prepare import prepare, require_compiled
+from tahr.trainer.profile import Profiler, asked
 from tahr.trainer.resume import Training
 from tahr.trainer.session import Session, to_numbers
 from tahr.trainer.sources import Chunk, Source
@@ -45,12 +46,12 @@ def fit(
     save_every: Any,
     span: Span,
     debug: str | None,
+    profile: bool,
 ) -> Any:
     """Train, see `Model.fit`."""
     require_compiled(model, "fit")
     _require_training(model)
-    if debug not in (None, "nan"):
-        raise ValueError(f"fit: expected debug to be None or 'nan'; received {debug!r}.")
+    _check_debug(debug, profile)
     if validation_split and validation_data is None:
         (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
     seed, entry = host_seed(), TextEntry(model)
@@ -68,7 +69,9 @@ def fit(
     session.settle()
     model.stop_training = False
     training = Training(model, listeners.callbacks, session, source, validation)
-    dispatch = session.dispatch if debug is None else NanHunt(session, training).dispatch
+    profiler = Profiler(session, training, listeners) if profile or asked else None
+    chosen: Any = profiler if debug is None else NanHunt(session, training)
+    dispatch = (chosen or session).dispatch
     listeners.follow(training)
     try:
         listeners.on_train_begin()
@@ -88,6 +91,8 @@ def fit(
             model.optimizer.finalize_variable_values(model.trainable_weights)
         source.close()
         _report_waiting(model, training, verbose)
+        if profiler is not None:
+            profiler.report(verbose)
         listeners.on_train_end(training.logs or {})
     finally:
         source.close()
@@ -107,6 +112,13 @@ def _report_waiting(model: Any, training: Training, verbose: Any) -> None:
             "keep the data in memory.",
             file=sys.stderr,
         )
+
+
+def _check_debug(debug: str | None, profile: bool) -> None:
+    if debug not in (None, "nan"):
+        raise ValueError(f"fit: expected debug to be None or 'nan'; received {debug!r}.")
+    if debug and profile:
+        raise ValueError("fit: debug='nan' looks at every step, which makes it slow; profile a fit without it.")
 
 
 def _with_backup(callbacks: Any, resume: Any, save_every: Any) -> Any:
@@ -178,6 +190,7 @@ def _run_epoch(
     if step == 0:
         session.reset_metrics()
     began, feed = time.perf_counter(), Timed(source.feed(training.epoch, step))
+    training.feed = feed
     one_by_one = listeners.wants_batches
     try:
         while not (step and (model.stop_training or span.is_over(training.steps))):

@@ -185,7 +185,7 @@ def watched_ids(symbols: Any) -> Iterator[list[tuple[int, Callable[[np.ndarray],
     """A scope in which a model is run on symbols; gives what layers that got one of them say about ids in it."""
     flat, found = tree.flatten(symbols), []
 
-    def look(layer: Any, args: tuple[Any, ...], outputs: Any) -> None:
+    def look(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
         given = [next((i for i, s in enumerate(flat) if s is x), None) for x in tree.flatten(list(args))]
         found.extend(_ids_of(layer, given))
 

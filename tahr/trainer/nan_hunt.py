@@ -69,7 +69,7 @@ class NanHunt:
         """Run the model layer by layer; say which layer first turned finite numbers into others."""
         guilty: list[str] = []
 
-        def look(layer: Layer, args: tuple[Any, ...], outputs: Any) -> None:
+        def look(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
             if guilty or _all_finite(outputs, self.session.engine) is not False:
                 return
             wrong = [v.path for v in layer.weights if not _finite(v.numpy())]

@@ -29,6 +29,7 @@ class Training:
         evaluating: whether validation is at work.
         waiting: the share of each epoch's time that was spent waiting for data.
         waited: seconds of it in all.
+        feed: what the batches of the epoch at work come from.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Training:
         self.logs: dict[str, Any] | None = None
         self.waiting: list[float] = []
         self.waited = 0.0
+        self.feed: Any = None
         self._held: dict[str, Any] | None = None
 
     @property

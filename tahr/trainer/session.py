@@ -298,7 +298,7 @@ class _Pace:
     def note(self, key: Any, batches: int, seconds: float, fresh: bool) -> None:
         """Learn from a dispatch; the first of its kind is mostly compilation and teaches nothing."""
         self.seen.add(key)
-        if not fresh:
+        if not fresh and batches:
             each = seconds / batches
             self.seconds = each if self.seconds is None else min(each, 0.7 * self.seconds + 0.3 * each)
 

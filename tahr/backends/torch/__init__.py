@@ -209,6 +209,18 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     def devices(self) -> list[str]:
         return [f"cuda:{i}" for i in range(torch.cuda.device_count())] + ["cpu"]
 
+    def busy_share(self, run: Callable[[], Any]) -> float | None:
+        self.synchronize(run())
+        with torch.profiler.profile() as profile:
+            began = time.perf_counter()
+            self.synchronize(run())
+            seconds = time.perf_counter() - began
+        events = profile.key_averages()
+        busy = sum(e.self_device_time_total for e in events)
+        if not busy:  # no device but the CPU: what operators take, and the kernels that a compiler made
+            busy = sum(e.self_cpu_time_total for e in events)
+        return min(1.0, busy / 1e6 / seconds)
+
     @contextlib.contextmanager
     def profiling(self, folder: str) -> Iterator[None]:
         with torch.profiler.profile() as profile:
