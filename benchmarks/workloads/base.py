@@ -133,6 +133,21 @@ def training_runner(task: Task) -> Callable[[Any], Runner]:
     return runner
 
 
+TRAINING_PEERS = ("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow", "jax_loop", "torch")
+
+
+def training_workload(name: str, title: str, task: Task) -> Workload:
+    """Return the workload that trains on a task, step by step, with every peer."""
+    return Workload(
+        name=name,
+        title=f"fit: {title}, batch {task.batch_size}",
+        unit="ms a step",
+        scale=1e3,
+        peers=TRAINING_PEERS,
+        runner=training_runner(task),
+    )
+
+
 def glorot(rng: np.random.Generator, *shape: int) -> np.ndarray:
     """Return float32 weights drawn uniformly with Glorot and Bengio's limit, for the hand-written networks."""
     receptive = math.prod(shape[:-2])

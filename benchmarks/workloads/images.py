@@ -4,26 +4,29 @@ from typing import Any
 
 import numpy as np
 
-from workloads.base import Task, Workload, training_runner
+from workloads.base import Task, Workload, training_workload
 from workloads.by_hand import by_hand
 
 CLASSES = 10
 
 
-def labelled(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return noisy copies of ten blurred templates, and which template each is."""
+def drawn(count: int, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return noisy copies of ten blurred templates, which template each is, and the templates."""
     rng = np.random.default_rng(1)
     labels = rng.integers(0, CLASSES, count).astype("int32")
     templates = rng.standard_normal((CLASSES, 4, 4, 3), "float32").repeat(size // 4, 1).repeat(size // 4, 2)
-    return 0.3 * templates[labels] + rng.standard_normal((count, size, size, 3), "float32"), labels
+    return 0.3 * templates[labels] + rng.standard_normal((count, size, size, 3), "float32"), labels, templates
+
+
+def labelled(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy images and the class of each."""
+    x, labels, _ = drawn(count, size)
+    return x, labels
 
 
 def masks(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return noisy images and what is to be found in each place: the noise-free first channel."""
-    x, labels = labelled(count, size)
-    rng = np.random.default_rng(1)
-    rng.integers(0, CLASSES, count)
-    templates = rng.standard_normal((CLASSES, 4, 4, 3), "float32").repeat(size // 4, 1).repeat(size // 4, 2)
+    x, labels, templates = drawn(count, size)
     return x, templates[labels][..., :1]
 
 
@@ -252,14 +255,7 @@ def channels_first(x: np.ndarray) -> np.ndarray:
 
 def workload(name: str, title: str, data: Any, batch: int, loss: str, networks: tuple[Any, Any, Any]) -> Workload:
     task = Task(data, batch, loss, *networks, steps_per_dispatch=1, torch_layout=channels_first)
-    return Workload(
-        name=name,
-        title=f"fit: {title}, batch {batch}",
-        unit="ms a step",
-        scale=1e3,
-        peers=("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow", "jax_loop", "torch"),
-        runner=training_runner(task),
-    )
+    return training_workload(name, title, task)
 
 
 WORKLOADS = (

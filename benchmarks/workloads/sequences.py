@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from workloads import lstm
-from workloads.base import Task, Workload, training_runner
+from workloads.base import Task, Workload, training_workload
 from workloads.by_hand import by_hand
 
 VOCABULARY, WIDTH, HEADS, DEPTH, CLASSES = 2_000, 256, 8, 4, 10
@@ -205,14 +205,7 @@ def workload(
         *(lambda: in_jax(*sizes), lambda: in_torch(*sizes)),
         steps_per_dispatch=1,
     )
-    return Workload(
-        name=name,
-        title=f"fit: {title}, batch {batch}",
-        unit="ms a step",
-        scale=1e3,
-        peers=("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow", "jax_loop", "torch"),
-        runner=training_runner(task),
-    )
+    return training_workload(name, title, task)
 
 
 TRANSFORMER = (transformer_keras, transformer_jax, transformer_torch)

@@ -67,7 +67,8 @@ class ExportArchive:
             fn: model, layer or function of arrays; it reads only variables that are tracked.
             input_signature: one `InputSpec`, symbol or array for each argument, also nested; None takes what the model
                 was made for.
-            **kwargs: `jax2tf_kwargs`, a dict of arguments of `jax2tf.convert`, on JAX.
+            **kwargs: `jax2tf_kwargs`, a dict of arguments of `jax2tf.convert`, on JAX; `is_static`, which Keras has and
+                which changes nothing here: each endpoint holds all that it reads.
 
         Raises:
             ValueError: if the name is taken, or nothing says what the function takes.

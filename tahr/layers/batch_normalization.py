@@ -7,7 +7,7 @@ from tahr.layers.arguments import check_mask, keep, known, weight, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.layers.normalization import in_full_precision
-from tahr.ops.normalization import _normalize_batch
+from tahr.ops.normalization import normalize_batch
 
 __all__ = ["BatchNormalization"]
 
@@ -42,6 +42,9 @@ class BatchNormalization(Layer):
         inputs: array of at least two axes.
         training: whether to use the batch's statistics.
         mask: booleans of the inputs' shape without the channels; what they leave out does not count.
+
+    Raises:
+        ValueError: if an empty batch is to be learnt from, which has no mean.
 
     Source: Ioffe and Szegedy, Batch Normalization, 2015; Ioffe, Batch Renormalization, 2017.
 
@@ -127,29 +130,35 @@ class BatchNormalization(Layer):
         check_mask(mask, (*inputs.shape[:axis], *inputs.shape[axis + 1 :]), self)
         x = in_full_precision(self, inputs)
         gamma, beta = self.gamma, self.beta
+        kind = ops.dtype(x)
         learns = training and self.trainable
-        if learns and mask is None and not self.renorm:
-            gamma, beta = (None if p is None else ops.cast(p, ops.dtype(x)) for p in (gamma, beta))
-            x, mean, variance = _normalize_batch(x, axis, beta, gamma, self.epsilon)
-            self._follow(self.moving_variance, variance, self.momentum)
-            self._follow(self.moving_mean, mean, self.momentum)
-            return ops.cast(x, self.compute_dtype)
-        if learns:
+        if learns and 0 in x.shape:
+            raise ValueError(
+                f"{who(self)}: expected a batch to take mean and variance of; received shape {tuple(x.shape)}, "
+                "which is empty. Leave empty batches out, or call the layer with training=False."
+            )
+        alone = learns and mask is None and not self.renorm  # the batch's own statistics are all that is needed
+        if alone:
+            gamma, beta = (None if p is None else ops.cast(p, kind) for p in (gamma, beta))
+            x, mean, variance = normalize_batch(x, axis, beta, gamma, self.epsilon)
+        elif learns:
             mean, variance = self._moments(x, mask, axis)
-            if self.renorm:
-                gamma, beta = self._correct(mean, variance, gamma, beta)
-                self._follow(self.moving_stddev, ops.sqrt(variance + self.epsilon), self.momentum)
-                followed = ops.square(ops.convert_to_tensor(self.moving_stddev)) - self.epsilon
-                self.moving_variance.assign(ops.maximum(followed, 0.0))
-            else:
-                self._follow(self.moving_variance, variance, self.momentum)
-            self._follow(self.moving_mean, mean, self.momentum)
         else:
             mean, variance = self.moving_mean, self.moving_variance
-        kind = ops.dtype(x)
-        mean, variance = ops.cast(mean, kind), ops.cast(variance, kind)
-        gamma, beta = (None if p is None else ops.cast(p, kind) for p in (gamma, beta))
-        x = ops.batch_normalization(x, mean, variance, axis, beta, gamma, self.epsilon)
+        if learns and self.renorm:
+            gamma, beta = self._correct(mean, variance, gamma, beta)
+            self._follow(self.moving_stddev, ops.sqrt(variance + self.epsilon), self.momentum)
+            followed = ops.square(ops.convert_to_tensor(self.moving_stddev)) - self.epsilon
+            self.moving_variance.assign(ops.maximum(followed, 0.0))
+        elif learns:
+            self._follow(self.moving_variance, variance, self.momentum)
+        if learns:
+            self._follow(self.moving_mean, mean, self.momentum)
+        if not alone:
+            mean, variance, gamma, beta = (
+                None if p is None else ops.cast(p, kind) for p in (mean, variance, gamma, beta)
+            )
+            x = ops.batch_normalization(x, mean, variance, axis, beta, gamma, self.epsilon)
         return ops.cast(x, self.compute_dtype)
 
     def _moments(self, x: Any, mask: Any, axis: int) -> tuple[Any, Any]:

@@ -75,9 +75,7 @@ class Layer(Recorded, Operation):
     _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
     input_spec: Any = None
     supports_masking = False
-    _training_mode: bool | None = (
-        None  # training or not where nothing else says: what a framework's own switch is set to
-    )
+    _training_mode: bool | None = None  # what a framework's own switch is set to, for calls where nothing else says
     _remat: Any = None  # the scope that says what to compute again for gradients
     _path: str
     _build_shapes: Any

@@ -97,8 +97,9 @@ def _own_batch_shape(x: Any, axis: int, **_: Any) -> Any:
 
 
 @op(floating("x"), arrays=("offset", "scale"), shape=_own_batch_shape, native=False)
-def _normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
+def normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
     """Return `x` normalised by its own mean and variance along `axis`, and these two."""
+    axis = shapes.axis_index(axis, len(x.shape))
     mean, variance = moments(x, [i for i in range(len(x.shape)) if i != axis])
     return batch_normalization(x, mean, variance, axis, offset, scale, epsilon), mean, variance
 

@@ -114,12 +114,8 @@ def write(
         function = _endpoint(tf, run, kept(export.variables), export.signature)
         setattr(archive, name, function)
         flat = function.get_concrete_function()
-        with_names = (
-            all(isinstance(x, tf.Tensor) for x in flat.structured_outputs.values())
-            if isinstance(flat.structured_outputs, dict)
-            else True
-        )
-        if with_names:
+        outputs = flat.structured_outputs
+        if not isinstance(outputs, dict) or all(isinstance(x, tf.Tensor) for x in outputs.values()):
             signatures["serving_default" if not signatures else name] = flat
     archive.variables = list(known.values())
     archive.trainable_variables = [v for v in known.values() if v.trainable]

@@ -37,7 +37,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 
 @implements
-def _normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
+def normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
     found, mean, inverse = torch.native_batch_norm(x.movedim(axis, 1), scale, offset, None, None, True, 0.0, epsilon)
     return found.movedim(1, axis), mean, (inverse**-2 - epsilon).clamp(min=0)
 

@@ -1,0 +1,107 @@
+"""The backend's own normalizations against the same formulas said with operations: values and gradients."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tahr as keras
+from tahr import backends, ops
+from tahr.ops.declare import Op
+from tahr.ops.normalization import layer_normalization, normalize_batch
+
+RANDOM = np.random.default_rng(4)
+CONSTANT = RANDOM.normal(size=(5, 4, 3)).astype("float32")
+CONSTANT[..., 1] = 2.5
+# (what is normalised, the axis of its channels)
+BATCHES: dict[str, Any] = {
+    "last axis": (RANDOM.normal(3, 2, (5, 4, 3)), -1),
+    "first axis": (RANDOM.normal(size=(3, 6)), 0),
+    "channels first": (RANDOM.normal(size=(5, 3, 4, 2)), 1),
+    "a constant channel": (CONSTANT, -1),
+    "small beside epsilon": (RANDOM.normal(size=(64, 3)) * 1e-3, -1),
+    "large": (RANDOM.normal(1e3, 1e2, (64, 3)), -1),
+    "one value a channel": (RANDOM.normal(size=(1, 3)), -1),
+}
+# (shape, the axes)
+LAYERS: dict[str, Any] = {
+    "last axis": ((5, 4, 3), -1),
+    "middle axis": ((5, 3, 4), 1),
+    "two axes": ((5, 4, 3), (1, 2)),
+    "axes apart": ((5, 4, 3), (0, 2)),
+    "one value": ((5, 1), -1),
+}
+
+
+def composed(op: Any) -> Op:
+    made = Op(op.compose, op.rule, None, tuple(op.parameters[i] for i in op.tensors), native=False)
+    made.name = "only-composed"  # no backend has a function of that name
+    return made
+
+
+def agree(op: Any, arrays: list[Any], options: dict[str, Any], dtype: str) -> None:
+    """Compare results, and the gradients of a function of them, of both forms of an operation."""
+    rtol, atol = {"float32": (2e-4, 2e-5), "bfloat16": (4e-2, 4e-2)}[dtype]
+    arrays = [ops.convert_to_tensor(a, dtype) for a in arrays]
+
+    def loss(given: list[Any], run: Any) -> Any:
+        found = run(given[0], options["axis"], *given[1:]) if op is normalize_batch else run(*given, **options)
+        found = list(found) if isinstance(found, (tuple, list)) else [found]
+        return ops.sum(ops.sin(ops.cast(found[0], "float32")) ** 2), found
+
+    def host(values: list[Any]) -> list[np.ndarray]:
+        return [ops.convert_to_numpy(ops.cast(v, "float32")) for v in values]
+
+    both = []
+    for run in (op, composed(op)):
+        if backends.current().trains:
+            (_, found), slopes = backends.current().value_and_grad(lambda x, r=run: loss(x, r))(arrays)
+        else:
+            (_, found), slopes = loss(arrays, run), []
+        assert all(ops.dtype(v) == dtype for v in found)
+        both.append(host(found) + host(slopes))
+    for one, other in zip(*both, strict=True):
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=atol * max(1.0, float(np.abs(other).max())))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", BATCHES)
+def test_batch(kind: str, dtype: str) -> None:
+    x, axis = BATCHES[kind]
+    scale, offset = (RANDOM.normal(size=x.shape[axis]) for _ in range(2))
+    if kind == "large" and dtype == "bfloat16":
+        x = x / 100  # three digits of 1,000 leave none for what lies about it
+    agree(normalize_batch, [x, offset, scale], {"axis": axis}, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layer(kind: str, dtype: str) -> None:
+    shape, axis = LAYERS[kind]
+    axes = (axis,) if isinstance(axis, int) else axis
+    weights = [RANDOM.normal(size=[shape[a] for a in axes]) for _ in range(2)]
+    if kind in ("middle axis", "axes apart"):
+        weights = [w.reshape([n if i in axes else 1 for i, n in enumerate(shape)]) for w in weights]
+    agree(layer_normalization, [RANDOM.normal(2, 3, shape), *weights], {"axis": axis, "epsilon": 1e-3}, dtype)
+
+
+def test_an_empty_batch() -> None:
+    """Keeps its shape, and is refused where its statistics would make the moving ones NaN."""
+    empty = np.zeros((0, 3), "float32")
+    layer = keras.layers.BatchNormalization(name="norm")
+    assert layer(empty).shape == (0, 3)
+    with pytest.raises(ValueError, match=r"norm.*expected a batch to take mean and variance of"):
+        layer(empty, training=True)
+    assert layer.moving_variance.numpy().tolist() == [1, 1, 1]
+    assert keras.layers.LayerNormalization()(empty).shape == (0, 3)
+
+
+def test_in_double_precision() -> None:
+    x = RANDOM.normal(size=(6, 3))
+    keras.config.set_floatx("float64")
+    try:
+        found = ops.convert_to_numpy(keras.layers.BatchNormalization(epsilon=1e-12)(x, training=True))
+    finally:
+        keras.config.set_floatx("float32")
+    exact = 1e-12 if found.dtype == np.float64 else 1e-5  # JAX has doubles only where its own switch is on
+    np.testing.assert_allclose(found, (x - x.mean(0)) / np.sqrt(x.var(0) + 1e-12), rtol=exact, atol=exact)
