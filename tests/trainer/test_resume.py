@@ -655,42 +655,48 @@ def test_a_step_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 # ---- real processes --------------------------------------------------------------------------------------------------
 
+
+class Kill(callbacks.Callback):
+    """Sends its process a signal as the step `at` begins."""
+
+    def __init__(self, at: int, number: int) -> None:
+        super().__init__()
+        self.at, self.number = at, number
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        if int(self.model.optimizer.iterations) == self.at:
+            os.kill(os.getpid(), self.number)
+
+
+def train(folder: Path, *kill: int) -> None:
+    folder.mkdir(exist_ok=True)
+    model = make()
+    own = [*listeners(folder), *([Kill(*kill)] if kill else [])]
+    found = model.fit(X, Y, BATCH, EPOCHS, 0, own, validation_data=VALIDATION, resume=folder / "state", save_every=1)
+    variables = [v.numpy() for v in (*model.variables, *model.optimizer.variables)]
+    np.savez(folder / "end.npz", *variables, **{name: np.array(values) for name, values in found.history.items()})
+
+
 SCRIPT = """
-import os, pathlib, sys
-import numpy as np
-import tahr as keras
-from tests.trainer.test_resume import BATCH, EPOCHS, VALIDATION, X, Y, listeners, make
+import pathlib, sys
+from tests.trainer.test_resume import train
 
-folder, at, number = pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-
-class Kill(keras.callbacks.Callback):
-    steps = 0
-
-    def on_train_batch_begin(self, batch, logs=None):
-        (folder / "steps").open("a").write("1")
-        if int(self.model.optimizer.iterations) == at:
-            os.kill(os.getpid(), number)
-
-model = make()
-own = listeners(folder) + ([Kill()] if number else [])
-found = model.fit(X, Y, BATCH, EPOCHS, 0, own, validation_data=VALIDATION, resume=folder / "state", save_every=1)
-np.savez(folder / "end.npz", *[v.numpy() for v in (*model.variables, *model.optimizer.variables)],
-         **{name: np.array(values) for name, values in found.history.items()})
+train(pathlib.Path(sys.argv[1]), *map(int, sys.argv[2:]))
 """
+KILLS = ((2, signal.SIGTERM), (5, signal.SIGKILL), (8, signal.SIGTERM), (16, signal.SIGKILL), (19, signal.SIGTERM))
 
 
 @pytest.mark.slow
 def test_processes(tmp_path: Path) -> None:
-    def run(name: str, at: int = 0, number: int = 0) -> int:
-        (tmp_path / name).mkdir(exist_ok=True)
-        command = [sys.executable, "-c", SCRIPT, str(tmp_path / name), str(at), str(int(number))]
-        return subprocess.run(command, timeout=120, check=False).returncode
-
-    assert run("whole") == 0
-    for at, number in ((5, signal.SIGKILL), (16, signal.SIGKILL), (19, signal.SIGTERM)):
-        assert run("cut", at, number) == (0 if number == signal.SIGTERM else -signal.SIGKILL)
-        assert not (tmp_path / "cut" / "end.npz").exists()
-    assert run("cut") == 0
-    with np.load(tmp_path / "whole" / "end.npz") as whole, np.load(tmp_path / "cut" / "end.npz") as found:
-        same(dict(found), dict(whole))
-    same(*({"w": keras.saving.load_model(tmp_path / n / "best.keras").get_weights()} for n in ("whole", "cut")))
+    """A training whose process is killed again and again ends as one that was left alone."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    for kill in (*KILLS, ()):
+        assert not (cut / "end.npz").exists()
+        command = [sys.executable, "-c", SCRIPT, str(cut), *(str(int(n)) for n in kill)]
+        code = subprocess.run(command, timeout=300, check=False).returncode
+        assert code == (-signal.SIGKILL if kill[1:] == (signal.SIGKILL,) else 0), kill
+    with best_values():
+        train(whole)
+    with np.load(whole / "end.npz") as expected, np.load(cut / "end.npz") as found:
+        same(dict(found), dict(expected))
+    same(*({"w": keras.saving.load_model(folder / "best.keras").get_weights()} for folder in (whole, cut)))
