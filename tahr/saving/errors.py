@@ -1,6 +1,16 @@
 """What goes wrong with files, as classes of its own: not there, not readable, not safe."""
 
-__all__ = ["MissingFileError", "UnreadableFileError", "UnsafeFileError", "UnsafeNameError"]
+import contextlib
+import dis
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["MissingFileError", "UnreadableFileError", "UnsafeFileError", "UnsafeNameError", "understanding"]
+
+# Where code lies that no user of tahr wrote for a model.
+LIBRARIES = (str(Path(__file__).parents[1]), *(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")))
 
 
 class UnreadableFileError(OSError, ValueError):
@@ -17,3 +27,45 @@ class UnsafeFileError(ValueError):
 
 class UnsafeNameError(UnsafeFileError, TypeError):
     """The file names what is no part of any model, such as a function of the operating system."""
+
+
+@contextlib.contextmanager
+def understanding(where: str) -> Iterator[None]:
+    """Make errors of files out of what goes wrong inside where a file has not the expected form.
+
+    What code of the user's own raises, such as the constructor of a registered class, stays as it is, and so do errors
+    of type and value that say what is wrong; they get a note that names the file.
+
+    Args:
+        where: name of the file for errors.
+
+    Raises:
+        UnreadableFileError: instead of a `KeyError`, `AttributeError` and the like.
+    """
+    try:
+        yield
+    except (OSError, UnsafeFileError):
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
+        if _in_own_code(error) or isinstance(error, (TypeError, ValueError)) and _said(error):
+            error.add_note(f"Raised while reading {where}.")
+            raise
+        problem = f"{error} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        raise UnreadableFileError(
+            f"{where}: is damaged, or not what a model is saved as ({problem}). Expected each object in its "
+            "description as a dict of 'class_name' and 'config', with all that its class needs."
+        ) from error
+
+
+def _in_own_code(error: BaseException) -> bool:
+    """Return whether an error came out of, or through, code that belongs to no library."""
+    places = (frame.f_globals.get("__file__") for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(place is None or not place.startswith(LIBRARIES) for place in places)
+
+
+def _said(error: BaseException) -> bool:
+    """Return whether a `raise` made an error, rather than Python when it could not do what it was told."""
+    step = error.__traceback__
+    while step is not None and step.tb_next is not None:
+        step = step.tb_next
+    return step is not None and step.tb_frame.f_code.co_code[step.tb_lasti] == dis.opmap["RAISE_VARARGS"]

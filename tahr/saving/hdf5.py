@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -44,16 +45,17 @@ def h5_reading(source: Any, where: str) -> Iterator[Any]:
     with file:
         try:
             _Check(file, where).run()
-        except (OSError, RuntimeError, KeyError, RecursionError, UnicodeDecodeError) as error:
-            if isinstance(error, UnreadableFileError):
+            yield file
+        except Exception as error:
+            if isinstance(error, UnreadableFileError) or not _raised_by_h5py(error):
                 raise
             raise UnreadableFileError(f"{where}: the HDF5 content is damaged ({error}).") from error
-        try:
-            yield file
-        except (OSError, RuntimeError) as error:  # what only reading the values themselves shows
-            if type(error) in (OSError, RuntimeError) and str(error).startswith(("Can't", "Unable")):
-                raise UnreadableFileError(f"{where}: the HDF5 content is damaged ({error}).") from error
-            raise
+
+
+def _raised_by_h5py(error: BaseException) -> bool:
+    """Return whether an error came up inside h5py, and not in what uses it."""
+    *_, (innermost, _) = traceback.walk_tb(error.__traceback__)
+    return str(innermost.f_globals.get("__name__")).startswith("h5py.")
 
 
 @contextlib.contextmanager
@@ -83,12 +85,17 @@ class _Check:
             f"{self.where}: {item} {what}. Files of weights hold plain arrays only, so it is not opened."
         )
 
+    def name(self, name: Any, owner: Any) -> None:
+        if not isinstance(name, str):  # so h5py gives bytes that are no UTF-8
+            raise UnreadableFileError(f"{self.where}: {owner.name} holds something of the name {name!r}, not a text.")
+
     def group(self, group: Any, depth: int) -> None:
         import h5py
 
         if depth > DEPTH:
             self.refuse(group.name, f"is nested more than {DEPTH} deep")
         for name in group:
+            self.name(name, group)
             link = group.get(name, getlink=True)
             item = f"{group.name.rstrip('/')}/{name}"
             if isinstance(link, h5py.ExternalLink):
@@ -140,6 +147,7 @@ class _Check:
         import h5py
 
         for name in thing.attrs:
+            self.name(name, thing)
             attribute = h5py.h5a.open(thing.id, name.encode("utf-8"))
             item = f"the attribute {name!r} of {thing.name}"
             self.type(attribute.get_type(), item)

@@ -12,7 +12,7 @@ from typing import Any
 from tahr.saving.archive import Archive
 from tahr.saving.archive_writer import ArchiveWriter
 from tahr.saving.atomic import may_write, replacing, replacing_folder
-from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError, understanding
 from tahr.saving.hdf5 import Pages, declared_size, h5_reading, h5_writing, is_hdf5
 from tahr.saving.manifest import MANIFEST, make_manifest, write_example
 from tahr.saving.report import LoadReport
@@ -193,7 +193,7 @@ def load_model(
         from tahr.saving.arrays import read_arrays
 
         return read_arrays(path)
-    with contextlib.ExitStack() as scope:
+    with understanding(str(path)), contextlib.ExitStack() as scope:
         unknown = scope.enter_context(placeholders(_config_of(path))) if on_unknown == "placeholder" else {}
         model, found = _load(path, custom_objects, compile, strict, mmap)
     found.placeholders = dict(unknown)
@@ -276,10 +276,7 @@ def _model_of(text: str, where: str, custom_objects: Any, compile: bool, major: 
         version = str(config.get("keras_version", "2")).split(".")[0]
         model = read_legacy_model(config, custom_objects, major=int(version) if version.isdigit() else 2)
     else:
-        try:
-            model = deserialize_keras_object(config, custom_objects)
-        except RecursionError:
-            raise UnreadableFileError(f"{where}: the configuration is nested too deeply.") from None
+        model = deserialize_keras_object(config, custom_objects)
     if not isinstance(model, Model) and not getattr(model, "_saved_alone", False):
         raise UnreadableFileError(f"{where}: holds a {type(model).__name__}, not a model.")
     return model
@@ -317,7 +314,8 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
     >>> keras.models.model_from_json(model.to_json()).output_shape
     (None, 3)
     """
-    return _model_of(json_string, "model_from_json", custom_objects, compile=True)
+    with understanding("model_from_json"):
+        return _model_of(json_string, "model_from_json", custom_objects, compile=True)
 
 
 @contextlib.contextmanager

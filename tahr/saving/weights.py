@@ -11,7 +11,7 @@ import numpy as np
 
 from tahr.layers.layer import Layer
 from tahr.saving.atomic import may_write, replacing
-from tahr.saving.errors import MissingFileError, UnreadableFileError, UnsafeFileError
+from tahr.saving.errors import MissingFileError, UnreadableFileError, UnsafeFileError, understanding
 from tahr.saving.hdf5 import Pages, Stored, h5_reading, h5_writing, is_hdf5, write_array
 from tahr.saving.report import LoadReport
 from tahr.saving.scan import refuse_programs
@@ -185,6 +185,11 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     if kwargs:
         raise TypeError(f"load_weights: unexpected arguments {sorted(kwargs)}.")
     path = existing(filepath)
+    with understanding(str(path)):
+        return _load(model, path, skip_mismatch, by_name, strict)
+
+
+def _load(model: Any, path: Path, skip_mismatch: bool, by_name: bool, strict: bool) -> LoadReport:
     if path.name.endswith((".safetensors", ".safetensors.index.json")):
         from tahr.saving.safetensors import load_safetensors
 

@@ -1,14 +1,21 @@
 """Damaged files of every format: an error of files or the whole content, never a crash, a hang or a half load."""
 
+import contextlib
+import copy
 import functools
+import io
+import json
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -19,6 +26,7 @@ from tahr import layers
 from tahr.saving import UnreadableFileError, UnsafeFileError
 from tahr.saving.checkpoint import read_checkpoint, write_checkpoint
 from tahr.saving.scan import scan_file
+from tests.saving.old_models import packed
 
 pytestmark = pytest.mark.once
 ENDINGS = ("keras", "h5", "weights.h5", "weights.json", "safetensors", "safetensors.index.json", "ckpt")
@@ -35,6 +43,7 @@ def small() -> Any:
 @functools.cache
 def written() -> dict[str, bytes]:
     """Return the content of good files by name."""
+    keras.utils.set_random_seed(1)
     model = small()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -125,6 +134,155 @@ def test_cut_off(ending: str, share: float) -> None:
     attempt(ending, lambda content: content[: int(share * len(content))])
 
 
+# ---- descriptions that are JSON, but not of a model -----------------------------------------------------------------
+
+RETYPED: list[Any] = [
+    None,
+    True,
+    -1,
+    0.5,
+    10**400,
+    "",
+    "x",
+    "Dense",
+    [],
+    [[]],
+    {},
+    {"class_name": "Dense"},
+    {"config": []},
+]
+DESCRIBED = [
+    "k1_graph.h5", "k1_merge.h5", "k1_rnn.h5", "k1_conv_th.h5", "th_rnn.h5", "th_separable.h5", "tf_nested.h5",
+    "tf_ops.h5", "tf_opt_schedule.h5", "frozen_k3.h5", "tf_dicts.keras", "tf_attention.keras", "a.keras", "a.h5",
+]  # fmt: skip
+
+
+@functools.cache
+def described(name: str) -> dict[str, Any]:
+    """Return the descriptions in a file by the names of its members or attributes."""
+    content = io.BytesIO(written()[name] if name in written() else packed().read(name))
+    if name.endswith(".keras"):
+        with zipfile.ZipFile(content) as archive:
+            return {part: json.loads(archive.read(part)) for part in ("config.json", "metadata.json")}
+    with h5py.File(content) as h5:
+        attributes: Any = h5.attrs
+        found = {
+            part: json.loads(attributes[part]) for part in ("model_config", "training_config") if part in attributes
+        }
+        return found | {"keras_version": attributes["keras_version"]}
+
+
+def places_of(value: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield where each part of a description is: the keys that lead to it."""
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield (key,)
+        for place in places_of(inner):
+            yield (key, *place)
+
+
+def put_description(name: str, content: dict[str, Any], path: Path) -> None:
+    """Write a file again with other descriptions."""
+    old = written()[name] if name in written() else packed().read(name)
+    if name.endswith(".keras"):
+        with zipfile.ZipFile(io.BytesIO(old)) as archive, zipfile.ZipFile(path, "w") as target:
+            for member in archive.namelist():
+                data = json.dumps(content[member]) if member in content else archive.read(member)
+                if member in content or not member.endswith(".json"):
+                    target.writestr(member, data)
+        return
+    path.write_bytes(old)
+    with h5py.File(path, "r+") as h5:
+        for part in described(name):
+            del h5.attrs[part]
+            if part in content:
+                h5.attrs[part] = content[part] if isinstance(content[part], str) else json.dumps(content[part])
+
+
+def load_changed(name: str, place: tuple[Any, ...], change: Any, path: Path) -> None:
+    """Load a file after a change of one part of its descriptions; only errors of files and of values are allowed."""
+    content = copy.deepcopy(described(name))
+    owner = functools.reduce(lambda inner, key: inner[key], place[:-1], content)
+    if change is DELETED:
+        del owner[place[-1]]
+    else:
+        owner[place[-1]] = change
+    put_description(name, content, path)
+    with contextlib.suppress(UnreadableFileError, UnsafeFileError, *CONFIG_ERRORS), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        keras.saving.load_model(path)
+    assert isinstance(scan_file(path)["findings"], list)
+
+
+DELETED = object()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DESCRIBED)
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def test_changed_descriptions(name: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Any part of a real file's descriptions may be missing or be something else."""
+    place = data.draw(st.sampled_from(list(places_of(described(name)))))
+    change = data.draw(st.sampled_from([DELETED, *RETYPED]))
+    load_changed(name, place, change, tmp_path_factory.mktemp("changed") / f"x{Path(name).suffix}")
+
+
+def no_text(of: str) -> Callable[[Any], None]:
+    """Return what gives a file an attribute or a group whose name is no UTF-8."""
+    scalar = h5py.h5s.create(h5py.h5s.SCALAR)
+    if of == "group":
+        return lambda h5: h5py.h5g.create(h5.id, b"\xff")
+    return lambda h5: h5py.h5a.create(h5["model_weights"].id, b"\xff", h5py.h5t.STD_I8LE, scalar)
+
+
+def no_address(h5: Any) -> None:
+    """Let the first group begin where no file ends."""
+    name = h5.filename
+    h5.close()
+    content = bytearray(Path(name).read_bytes())
+    content[152] = 58
+    Path(name).write_bytes(content)
+
+
+def no_class(h5: Any) -> None:
+    h5.attrs["model_config"] = h5.attrs["model_config"].replace('"class_name": "Dense"', '"class-name": "Dense"')
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [(no_text("attribute"), "not a text"), (no_text("group"), "not a text"), (no_address, "damaged"),
+     (no_class, "'class_name' is missing")],
+    ids=["name of an attribute", "name of a group", "address", "class"],
+)  # fmt: skip
+def test_what_fuzzing_found(change: Callable[[Any], None], problem: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    path.write_bytes(written()["a.h5"])
+    with h5py.File(path, "r+") as h5:
+        change(h5)
+    with pytest.raises(UnreadableFileError, match=problem) as caught:
+        keras.saving.load_model(path)
+    assert str(path) in str(caught.value)
+
+
+class Picky(layers.Layer):
+    sizes = {"a": 1}
+
+    def __init__(self, kind: str = "a", **kwargs: Any):
+        super().__init__(**kwargs)
+        self.size = self.sizes[kind]
+
+
+@pytest.mark.parametrize("ending", ["keras", "h5"])
+def test_errors_of_own_classes_stay(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a registered class raises is no damage of the file."""
+    path = tmp_path / f"model.{ending}"
+    keras.Sequential([keras.Input((2,)), Picky()]).save(path)
+    monkeypatch.setattr(Picky, "sizes", {})
+    with pytest.raises(KeyError, match="a") as caught:
+        keras.saving.load_model(path, custom_objects={"Picky": Picky})
+    assert any(str(path) in note for note in caught.value.__notes__)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64" or sys.version_info >= (3, 14),
@@ -142,4 +300,5 @@ def test_guided_by_what_is_reached(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(script), str(tmp_path), *options], capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told[max(0, told.find("Uncaught Python exception")) :][:3000]
