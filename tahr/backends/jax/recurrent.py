@@ -114,29 +114,28 @@ def _lstm_forward(inside: bool, x: Any, kernel: Any, recurrent: Any, bias: Any, 
         new_c = f * c + i * g
         new_h = o * jnp.tanh(new_c)
         new_h, new_c = _keep(keep, new_h, h), _keep(keep, new_c, c)
-        return (new_h, new_c), (new_h, new_c, jnp.concatenate([i, f, g, o], axis=-1))
+        return (new_h, new_c), (new_h, c, (i, f, g, o))  # apart, since joining them would be a pass of its own
 
-    (last_h, last_c), (hs, cs, gates) = lax.scan(step, (h, c), (steps, kept))
-    return (hs, last_h, last_c), (x, kernel, recurrent, h, c, kept, hs, cs, gates)
+    (last_h, last_c), (hs, olds, gates) = lax.scan(step, (h, c), (steps, kept))
+    return (hs, last_h, last_c), (x, kernel, recurrent, h, kept, hs, olds, gates)
 
 
 def _lstm_backward(inside: bool, saved: Any, given: Any) -> Any:
-    x, kernel, recurrent, h, c, kept, hs, cs, gates = saved
+    x, kernel, recurrent, h, kept, hs, olds, gates = saved
     d_hs, d_h, d_c = given
 
     def core(carry: Any, now: Any) -> Any:
-        (d_h, d_c), (d_out, gate, new_c, old_c, keep) = carry, now
+        (d_h, d_c), (d_out, (i, f, g, o), old, keep) = carry, now
         d_h = d_h + d_out
-        i, f, g, o = jnp.split(gate, 4, axis=-1)
-        bent = jnp.tanh(new_c)
+        bent = jnp.tanh(f * old + i * g)
         through = d_c + d_h * o * (1 - bent * bent)
-        d_i, d_f = through * g * (i * (1 - i)), through * old_c * (f * (1 - f))
+        d_i, d_f = through * g * (i * (1 - i)), through * old * (f * (1 - f))
         d_g, d_o = through * i * (1 - g * g), d_h * bent * (o * (1 - o))
         d_a = jnp.concatenate([d_i, d_f, d_g, d_o], axis=-1)
         d_a = d_a if keep is None else jnp.where(keep, d_a, 0)
         return d_a, d_a, lambda back: (_keep(keep, back, d_h), _keep(keep, through * f, d_c))
 
-    steps = (d_hs, gates, cs, _before(c, cs), kept)
+    steps = (d_hs, gates, olds, kept)
     found = _backwards(core, (d_h, d_c), steps, x, _before(h, hs), kernel, recurrent)
     (d_h, d_c), d_x, d_kernel, d_recurrent, d_bias, _ = found
     return d_x, d_kernel, d_recurrent, d_bias, d_h, d_c, None
@@ -161,7 +160,7 @@ def _gru_forward(inside: bool, x: Any, kernel: Any, recurrent: Any, bias: Any, h
         inner = of_state[:, 2 * units :]
         candidate = jnp.tanh(of_input[:, 2 * units :] + r * inner)
         new = _keep(keep, z * h + (1 - z) * candidate, h)
-        return new, (new, jnp.concatenate([z, r, candidate, inner], axis=-1))
+        return new, (new, (z, r, candidate, inner))
 
     last, (hs, parts) = lax.scan(step, h, (steps, kept))
     return (hs, last), (x, kernel, recurrent, h, kept, hs, parts)
@@ -172,9 +171,8 @@ def _gru_backward(inside: bool, saved: Any, given: Any) -> Any:
     d_hs, d_h = given
 
     def core(d_h: Any, now: Any) -> Any:
-        d_out, part, old, keep = now
+        d_out, (z, r, candidate, inner), old, keep = now
         d_h = d_h + d_out
-        z, r, candidate, inner = jnp.split(part, 4, axis=-1)
         d_candidate = d_h * (1 - z) * (1 - candidate * candidate)
         d_z = d_h * (old - candidate) * (z * (1 - z))
         d_r = d_candidate * inner * (r * (1 - r))
