@@ -9,6 +9,7 @@ from typing import Any
 from tahr import config, ops
 from tahr.layers.arguments import fraction, keep, who, whole
 from tahr.layers.attention import causal_mask
+from tahr.layers.decoding import current_decoding
 from tahr.layers.einsum_dense import EinsumDense
 from tahr.layers.layer import Layer
 from tahr.layers.regularization import Dropout
@@ -124,6 +125,9 @@ class _ProjectedAttention(Layer):
         key = value if key is None else key
         q = self._query_dense(query)
         first, reach = 0, None  # the place of the first query among the keys, and how many of these are there
+        scope = current_decoding() if use_causal_mask and cache is None else None
+        if scope is not None:
+            cache, cache_update_index = scope.take(self, query.shape[0]), scope.first
         if cache is None:
             k, v = self._key_dense(key), self._value_dense(value)
         else:
@@ -145,7 +149,10 @@ class _ProjectedAttention(Layer):
             result = result * ops.sigmoid(self._gate_dense(query))
         found = [self._output_dense(result)]
         found += [weights] if return_attention_scores else []
-        found += [cache] if cache is not None else []
+        if scope is not None:
+            scope.after.append(cache)
+        elif cache is not None:
+            found.append(cache)
         return tuple(found) if len(found) > 1 else found[0]
 
     def _asks_more(self, query_mask: Any) -> bool:

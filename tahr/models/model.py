@@ -331,6 +331,46 @@ class Model(Layer):
 
         return predict(self, x, batch_size, verbose, steps, callbacks, out)
 
+    def generate(
+        self,
+        prompt: Any,
+        length: int,
+        temperature: float = 0.0,
+        top_k: int | None = None,
+        seed: int | None = None,
+        end_token: int | None = None,
+    ) -> Any:
+        """Continue texts token by token with a causal model, whose attention keeps its keys and values.
+
+        The model maps tokens (batch, length) to scores (batch, length, vocabulary): logits, or the probabilities of a
+        softmax. `MultiHeadAttention` and `GroupedQueryAttention` called with `use_causal_mask=True` need nothing
+        else; layers that depend on places ask `keras.utils.first_place`.
+
+        Args:
+            prompt: whole numbers of shape (given,) or (batch, given).
+            length: tokens of a text in the end, those of the prompt among them.
+            temperature: what logits are divided by before a token is drawn; 0 takes the likeliest token.
+            top_k: how many of the likeliest tokens are drawn from; None is all.
+            seed: makes the draws repeatable.
+            end_token: ends a text; what comes behind it is this token.
+
+        Returns:
+            NumPy array (batch, length), int32.
+
+        Raises:
+            ValueError: if the arguments are wrong, or the model gives other outputs token by token than at once.
+
+        >>> x = keras.Input((None,), dtype="int32")
+        >>> y = layers.Embedding(5, 4)(x)
+        >>> y = layers.MultiHeadAttention(2, 2)(y, y, use_causal_mask=True)
+        >>> model = keras.Model(x, layers.Dense(5)(y))
+        >>> model.generate([1, 2], length=6).shape
+        (1, 6)
+        """
+        from tahr.trainer.generate import generate
+
+        return generate(self, prompt, length, temperature, top_k, seed, end_token)
+
     def predict_iter(self, x: Any, batch_size: int | None = None, steps: int | None = None) -> Iterator[Any]:
         """Yield the outputs for one batch after the other as NumPy arrays; a few batches are computed ahead.
 

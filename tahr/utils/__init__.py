@@ -20,6 +20,7 @@ _NAMES = {
     "deserialize_keras_object": "tahr.saving",
     "disable_interactive_logging": "tahr.config",
     "enable_interactive_logging": "tahr.config",
+    "first_place": "tahr.layers.decoding",
     "forced_kernels": "tahr.backends.choices:forced",
     "get_custom_objects": "tahr.saving",
     "get_file": "tahr.utils.download",
@@ -52,6 +53,7 @@ _NAMES = {
 if TYPE_CHECKING:
     from tahr.backend import clear_session, is_keras_tensor, standardize_dtype
     from tahr.config import disable_interactive_logging, enable_interactive_logging, is_interactive_logging_enabled
+    from tahr.layers.decoding import first_place
     from tahr.random import set_seed as set_random_seed
     from tahr.saving import (
         CustomObjectScope,

@@ -12,6 +12,7 @@ import numpy as np
 import optree
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
@@ -129,14 +130,16 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
         return isinstance(x, torch.Tensor)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
-        value = self.tensor(value, dtype).detach()
-        return self._asking(value.clone(memory_format=torch.contiguous_format), trainable)  # fused updates need it
+        with unset_fake_temporarily():
+            value = self.tensor(value, dtype).detach()
+            return self._asking(value.clone(memory_format=torch.contiguous_format), trainable)  # fused updates need it
 
     def blank(self, shape: tuple[int, ...], dtype: str) -> Any:
         return torch.zeros((), dtype=DTYPES[dtype]).expand(shape)
 
     def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
-        return self._asking(self.tensor(array, dtype).contiguous(), trainable)
+        with unset_fake_temporarily():  # inside of `abstract`, too, a variable has numbers
+            return self._asking(self.tensor(array, dtype).contiguous(), trainable)
 
     def _asking(self, value: Any, trainable: bool) -> Any:
         """Return an array that asks for gradients if a variable that holds it trains."""
