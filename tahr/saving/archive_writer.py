@@ -206,10 +206,10 @@ def _product(a: int, b: int) -> int:
     return found
 
 
-def digests_of(file: IO[bytes], pieces: bool = False) -> str | list[str]:
+def digests_of(file: Any, pieces: bool = False) -> str | list[str]:
     """Return the SHA-256 of what a file holds, or the list of those of its pieces."""
     if not pieces:
-        return _sums(file)[0]
+        return hashlib.file_digest(file, "sha256").hexdigest()
     found = []
     while content := file.read(PIECE):
         found.append(hashlib.sha256(content).hexdigest())

@@ -39,8 +39,10 @@ def may_write(path: Path, overwrite: bool) -> bool:
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Give a file to write and read that takes the place of `path` once the block ends without an error.
 
-    Where the system has files without a name, the new file has none until it is complete. What a process leaves that is
-    killed in the moment between naming it and putting it in place goes with the next file that is written here.
+    On Linux the new file has no name until it is complete and on the disk: a process killed before leaves nothing. A
+    nameless file cannot take the place of another, so it is given a hidden name and moved, by two calls in a row. A
+    process killed between these leaves the old file whole and the new one, whole, too, beside it; the next writing of
+    `path` removes that. Where the system has no nameless files, the hidden name is there from the start.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
     _sweep(path)

@@ -372,8 +372,8 @@ def find(identifier: Any, what: str, names: Mapping[str, Any], custom_objects: M
     close = difflib.get_close_matches(identifier, names, n=3) if isinstance(identifier, str) else []
     hint = f" Did you mean {' or '.join(repr(name) for name in close)}?" if close else ""
     raise ValueError(
-        f"Expected {what}: one of {', '.join(known)}, or an object or function of your own; received "
-        f"{identifier!r}.{hint}"
+        f"Expected {what}; received {identifier!r}.{hint} Known are {', '.join(known)}; an object or function of your "
+        "own is taken too."
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,6 +162,11 @@ def values_in(path: Path) -> set[float]:
     return {float(value) for array in arrays.values() for value in np.unique(array)}
 
 
+def copied(path: Path, ending: str) -> Path:
+    """Return a copy, elsewhere, whose name says the format."""
+    return Path(shutil.copy(path, path.parent.parent / f"copy.{ending}"))
+
+
 @pytest.mark.slow
 @pytest.mark.once
 @pytest.mark.parametrize(
@@ -172,9 +178,10 @@ def values_in(path: Path) -> set[float]:
 def test_killed_while_saving(
     ending: str, units: int, depth: int, kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process killed while it saves leaves the old file or the new one, and nothing beside it for long.
+    """A process killed while it saves leaves the old file or the new one, whole, every time.
 
-    Between naming the new file and putting it in place a process may be stopped for as long as a disk is busy.
+    Beside it may lie what was killed in the moment between being named and being put in place: a whole file, too, and
+    gone with the next save.
     """
     path, chance = tmp_path / f"model.{ending}", random.Random(5)
     process = writer(path, units, depth)
@@ -190,7 +197,8 @@ def test_killed_while_saving(
             process.wait()
             found = values_in(path)
             assert len(found) == 1 and (not announced or found <= {announced[-1], announced[-1] - 1.0})
-            assert len(os.listdir(tmp_path)) <= 2  # a name given in the last moment: none from before
+            beside = [other for other in tmp_path.iterdir() if other != path]
+            assert len(beside) <= 1 and all(len(values_in(copied(other, ending))) == 1 for other in beside)
             done += 1
             process = writer(path, units, depth, start=1000 * done)
     finally:
@@ -200,6 +208,34 @@ def test_killed_while_saving(
     monkeypatch.setattr("tahr.saving.atomic.YOUNG", -1)
     with replacing(path):
         pass
+    assert os.listdir(tmp_path) == [path.name]
+
+
+KILLED = """
+    import os, signal, sys
+    import tahr as keras
+    setattr(os, sys.argv[2], lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL))
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)]).save(sys.argv[1])
+"""
+
+
+@pytest.mark.once
+@pytest.mark.skipif(not hasattr(os, "O_TMPFILE"), reason="this system has no files without a name")
+@pytest.mark.parametrize(("step", "strays"), [("fsync", 0), ("link", 0), ("replace", 1)])
+def test_killed_at_a_step(step: str, strays: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only between being named and being put in place does a file lie beside the old one, whole as it is."""
+    path = tmp_path / "model.keras"
+    small(7).save(path)
+    before = path.read_bytes()
+    command = [sys.executable, "-c", textwrap.dedent(KILLED), str(path), step]
+    done = subprocess.run(command, env={**os.environ, "TAHR_BACKEND": "numpy"}, timeout=300, check=False)
+    assert done.returncode == -signal.SIGKILL and path.read_bytes() == before
+    left = [other for other in tmp_path.iterdir() if other != path]
+    assert len(left) == strays
+    for other in left:
+        assert len(keras.saving.load_model(other, weights_only=True)) == 2
+    monkeypatch.setattr("tahr.saving.atomic.YOUNG", -1)
+    small(8).save(path)
     assert os.listdir(tmp_path) == [path.name]
 
 
