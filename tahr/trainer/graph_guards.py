@@ -50,12 +50,12 @@ def check_endings(model: Any, terms: list[Any], names: list[str]) -> None:
     if symbols is None:
         return
     for term in terms:
-        reads = _READ.get(_name_of(term.loss))
+        reads = _READ.get(name_of(term.loss))
         if reads is None or term.index >= len(symbols):
             continue
         place, ending, before = _ending(symbols[term.index])
         logits = bool(getattr(term.loss, "from_logits", False))
-        loss = f"Output {names[term.index]!r}: the loss {_name_of(term.loss)}"
+        loss = f"Output {names[term.index]!r}: the loss {name_of(term.loss)}"
         if logits and ending in ("sigmoid", "softmax"):
             raise ValueError(
                 f"{loss} with from_logits=True expects logits; {place} ends in {ending}, so the probabilities would go "
@@ -79,7 +79,7 @@ def check_shapes(term: Any, y: Any, output: Any, name: str) -> None:
     Raises:
         ValueError: with both shapes.
     """
-    if _name_of(term.loss) not in _ELEMENTWISE or not hasattr(y, "shape") or not hasattr(output, "shape"):
+    if name_of(term.loss) not in _ELEMENTWISE or not hasattr(y, "shape") or not hasattr(output, "shape"):
         return
     given, made = tuple(y.shape), tuple(output.shape)
     short, long = sorted((given, made), key=len)
@@ -90,7 +90,7 @@ def check_shapes(term: Any, y: Any, output: Any, name: str) -> None:
     )
     if not same:
         raise ValueError(
-            f"Output {name!r}: {_name_of(term.loss)} compares targets and outputs one by one; y has the shape {given}, "
+            f"Output {name!r}: {name_of(term.loss)} compares targets and outputs one by one; y has the shape {given}, "
             f"the output {made}, and stretching one to the other would compare what does not belong together. Reshape "
             "y, or give the last layer as many units as y has columns."
         )
@@ -107,7 +107,7 @@ def warn_of_unused_inputs(model: Any) -> None:
             warnings.warn(f"{model.name}: no output depends on the input {x.name!r}; it changes nothing.", stacklevel=4)
 
 
-def _name_of(loss: Any) -> str:
+def name_of(loss: Any) -> str:
     """Return the name of the function behind one of this package's losses, else nothing."""
     fn = getattr(loss, "fn", loss)
     name = getattr(fn, "__name__", "")

@@ -9,7 +9,7 @@ import numpy as np
 from tahr import tree
 from tahr.layers.watching import watching
 from tahr.models.function import match_structure
-from tahr.trainer.graph_guards import check_endings, check_shapes, warn_of_unused_inputs
+from tahr.trainer.graph_guards import check_endings, check_shapes, name_of, warn_of_unused_inputs
 from tahr.trainer.sources import Source
 from tahr.trainer.step import unpack
 
@@ -162,8 +162,8 @@ def _check_labels(loss: Any, labels: Any, output: Any, name: str) -> None:
     wrong = _first_outside(labels, 1)
     if wrong is not None:
         raise ValueError(
-            f"Output {name!r}: {type(loss).__name__} expects targets between 0 and 1; row {wrong[0]} of y holds "
-            f"{wrong[1]}. Recode the labels to 0 and 1, or use another loss."
+            f"Output {name!r}: the loss {name_of(loss) or type(loss).__name__} expects targets between 0 and 1; row "
+            f"{wrong[0]} of y holds {wrong[1]}. Recode the labels to 0 and 1, or use another loss."
         )
 
 
