@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -41,6 +42,23 @@ def used_seconds(pid: int) -> float:
     except FileNotFoundError:
         return 0.0
     return sum(map(int, fields[11:15])) / TICKS
+
+
+def limits() -> dict[str, float]:
+    """Return what this process's cores reach: FLOP/s of a large float32 matrix product, bytes/s read and written."""
+    import numpy as np
+
+    a, b = np.ones((2, 1024, 1024), "float32")
+    source, target = np.ones((2, 32 * 2**20), "float32")
+    products, copies = [], []
+    for _ in range(7):
+        began = time.perf_counter()
+        a @ b
+        products.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        np.copyto(target, source)
+        copies.append(time.perf_counter() - began)
+    return {"flops": 2 * 1024**3 / min(products), "bytes": 2 * source.nbytes / min(copies)}
 
 
 def pin(cores: list[int]) -> None:

@@ -43,6 +43,7 @@ class Result:
     rounds: int
     seconds: float
     others_load: float | None
+    limits: dict[str, float] = field(default_factory=dict)
 
     def save(self) -> None:
         folder = peers_env.HOME / "results"
@@ -116,6 +117,7 @@ def measure(
         print(
             f"  {name} is warm{': ' + str(workers[name].row.failure) if workers[name].row.failure else ''}", flush=True
         )
+    limits = machine.limits()
     before, began = _others_seconds(workers), time.perf_counter()
     for _ in range(rounds):
         for worker in workers.values():
@@ -135,6 +137,7 @@ def measure(
         rounds=rounds,
         seconds=seconds,
         others_load=None if before is None or after is None else max(0.0, (after - before) / (ended - began)),
+        limits=limits,
     )
 
 

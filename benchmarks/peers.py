@@ -27,8 +27,9 @@ class Peer:
     @property
     def packages(self) -> list[str]:
         """The distributions whose versions belong in the report."""
-        stack = {"jax": ["jax", "jaxlib"], "torch": ["torch"], "tensorflow": ["tensorflow-cpu"], "numpy": []}
-        return [*([self.module] if self.module else []), *stack[self.backend], "numpy"]
+        stack = {"jax": ["jax", "jaxlib"], "torch": ["torch"], "tensorflow": ["tensorflow-cpu"]}
+        others = [self.backend] if self.backend == "scikit-learn" else []
+        return [*([self.module] if self.module else []), *stack.get(self.backend, []), *others, "numpy"]
 
 
 PEERS = {
@@ -45,6 +46,7 @@ PEERS = {
         Peer("jax_patches", "raw JAX, k steps, convolutions as patches", None, "jax"),
         Peer("torch", "raw torch, eager", None, "torch"),
         Peer("torch_fused", "raw torch, eager, fused Adam", None, "torch"),
+        Peer("sklearn", "scikit-learn", None, "scikit-learn"),
     )
 }
 TAHR = ("tahr_jax", "tahr_torch")

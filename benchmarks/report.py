@@ -4,14 +4,18 @@ import re
 from pathlib import Path
 from statistics import median, quantiles
 
+import picture
 from measure import Result, Row
 from peers import PEERS
 from workloads import WORKLOADS
 from workloads.base import Bar, Workload
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
+PICTURE = RESULTS.with_suffix(".svg")
 QUIET_LOAD = 0.1  # cores that other processes may use before a result is called noisy
 INTRODUCTION = """# Benchmarks
+
+![How many times faster tahr on JAX is than the best of its peers](RESULTS.svg)
 
 Written by `make bench` (all workloads) and `make bench only=NAME` (one; only its section changes). Do not edit by hand.
 
@@ -22,6 +26,9 @@ Written by `make bench` (all workloads) and `make bench only=NAME` (one; only it
   the same work: shuffling, loss, accuracy, Adam.
 - **start** is what building, compiling and the first epoch or call took beyond steady work; for fresh interpreters it
   is the first one, with cold caches. **peak** is the process's peak resident memory, framework included.
+- **x the floor** is the median divided by the least time of the work: its matrix products at the FLOP/s that a large
+  product reaches here, or its weights, gradients and slots at the bytes/s of a copy, whichever takes longer. Tables and
+  what the data and activations need are left out; - where tahr cannot count the work.
 - **expected** is the figure of the design's table, measured earlier on a similar machine.
 - **tahr is n x faster** is the median, over the rounds, of the peer's time divided by tahr's in the same round.
   Below 1, tahr is slower.
@@ -46,7 +53,8 @@ def table(result: Result) -> list[list[str]]:
         if workload.unit == "times"
         else [name for name, row in result.rows.items() if name.startswith("tahr") and row.values and not row.failure]
     )
-    head = ["peer", f"median, {workload.unit}", "quartiles", "expected", "start, s", "peak, MB"]
+    head = ["peer", f"median, {workload.unit}", "quartiles", "expected", "x the floor", "start, s", "peak, MB"]
+    floor = _floor(result)
     lines = [[*head, *(f"{PEERS[name].label} is n x faster" for name in ours)]]
     for name, row in result.rows.items():
         if row.failure or not row.values:
@@ -55,10 +63,21 @@ def table(result: Result) -> list[list[str]]:
         low, _, high = quantiles(row.values, n=4, method="inclusive") if len(row.values) > 1 else row.values * 3
         start = number(None if row.start_seconds is None else max(row.start_seconds, 0.0))
         cells = [PEERS[name].label, number(median(row.values)), f"{number(low)} to {number(high)}"]
-        cells += [number(workload.expected.get(name)), start, f"{row.megabytes:,.0f}"]
+        cells += [number(workload.expected.get(name)), number(floor and median(row.values) / floor), start]
+        cells.append(f"{row.megabytes:,.0f}")
         cells += ["-" if name == us else number(_faster(row, result.rows[us])) for us in ours]
         lines.append(cells)
     return lines
+
+
+def _floor(result: Result) -> float | None:
+    """Return the least time of a step in the workload's unit, None if nobody counted the work."""
+    for row in result.rows.values():
+        if "flops of a step" in row.facts and result.limits:
+            products = row.facts["flops of a step"] / result.limits["flops"]
+            moves = row.facts["bytes of a step"] / result.limits["bytes"]
+            return max(products, moves) * WORKLOADS[result.workload].scale
+    return None
 
 
 def _faster(peer: Row, tahr: Row) -> float:
@@ -99,6 +118,9 @@ def circumstances(result: Result) -> list[str]:
         f"Measured {result.measured} at commit {result.commit}: {result.machine}; Python {result.python}; {listed}; "
         f"{result.rounds} rounds of {result.seconds:g} s."
     ]
+    if result.limits:
+        reached = f"{result.limits['flops'] / 1e9:.0f} GFLOP/s and {result.limits['bytes'] / 1e9:.1f} GB/s"
+        facts.append(f"These cores reach {reached} (a product of 1024 x 1024 in float32, a copy of 128 MiB).")
     if result.others_load is None:
         facts.append("**Load unknown:** this system does not say what other processes used.")
     elif result.others_load > QUIET_LOAD:
@@ -143,4 +165,6 @@ def write(result: Result, command: str) -> None:
     sections = {part.split("\n", 1)[0].strip(): f"## {part}" for part in re.split(r"^## ", old, flags=re.M)[1:]}
     sections[result.workload] = section(result, command)
     kept = [sections[name].strip() for name in WORKLOADS if name in sections]
-    RESULTS.write_text("\n\n".join([INTRODUCTION.strip(), *kept]) + "\n")
+    text = "\n\n".join([INTRODUCTION.strip(), *kept]) + "\n"
+    RESULTS.write_text(text)
+    PICTURE.write_text(picture.draw(text))

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 from workloads.base import Bar, Workload
@@ -86,6 +87,51 @@ def resnet_50(keras):
     x = layers.Dense(1000, activation="softmax")(layers.GlobalAveragePooling2D()(x))
     return keras.Model(inputs, x)
 """
+# Tan and Le (2019), table 1: expansion, channels, repeats, stride and kernel size of each stage.
+EFFICIENTNET_B0 = """
+def efficientnet_b0(keras):
+    layers = keras.layers
+
+    def convolution(x, filters, size, strides=1, active=True):
+        x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
+        x = layers.BatchNormalization()(x)
+        return layers.Activation("swish")(x) if active else x
+
+    def block(x, expansion, filters, strides, size):
+        channels = x.shape[-1]
+        y = convolution(x, channels * expansion, 1) if expansion > 1 else x
+        y = layers.DepthwiseConv2D(size, strides=strides, padding="same", use_bias=False)(y)
+        y = layers.Activation("swish")(layers.BatchNormalization()(y))
+        s = layers.GlobalAveragePooling2D(keepdims=True)(y)
+        s = layers.Conv2D(channels // 4, 1, activation="swish")(s)
+        y = layers.Multiply()([y, layers.Conv2D(channels * expansion, 1, activation="sigmoid")(s)])
+        y = convolution(y, filters, 1, active=False)
+        return layers.Add()([layers.Dropout(0.2)(y), x]) if strides == 1 and channels == filters else y
+
+    inputs = keras.Input((224, 224, 3))
+    x = convolution(inputs, 32, 3, 2)
+    stages = [(1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3),
+              (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)]
+    for expansion, filters, repeats, strides, size in stages:
+        for at in range(repeats):
+            x = block(x, expansion, filters, strides if at == 0 else 1, size)
+    x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(convolution(x, 1280, 1)))
+    return keras.Model(inputs, layers.Dense(1000, activation="softmax")(x))
+"""
+# Devlin et al. (2018): 12 layers of 768 and 12 heads, 30,522 word pieces, 512 places, two segments.
+BERT_BASE = """
+def bert_base(keras):
+    layers = keras.layers
+    ids = [keras.Input((512,), dtype="int32") for _ in range(3)]
+    x = layers.Add()([layers.Embedding(n, 768)(i) for n, i in zip((30522, 512, 2), ids)])
+    x = layers.Dropout(0.1)(layers.LayerNormalization(epsilon=1e-12)(x))
+    for _ in range(12):
+        y = layers.Dropout(0.1)(layers.MultiHeadAttention(12, 64, dropout=0.1)(x, x))
+        x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
+        y = layers.Dropout(0.1)(layers.Dense(768)(layers.Dense(3072, activation="gelu")(x)))
+        x = layers.LayerNormalization(epsilon=1e-12)(layers.Add()([x, y]))
+    return keras.Model(ids, layers.Dense(768, activation="tanh")(x[:, 0]))
+"""
 READY = {
     "jax": "import jax.numpy as jnp; jnp.ones(3) + 1",
     "torch": "import torch; torch.ones(3) + 1",
@@ -93,10 +139,45 @@ READY = {
 }
 
 
-def building_runner(peer: Any) -> Fresh:
-    """Time building ResNet-50 with framework and module imported and the framework awake."""
-    before = f"{READY[peer.backend]}\nimport {peer.module} as keras\nkeras.layers.Dense\n{RESNET_50}"
-    return Fresh(before, "model = resnet_50(keras)", "facts['parameters'] = model.count_params()")
+def building_runner(code: str) -> Any:
+    """Return the function that makes the runner of building a model, the framework imported and awake."""
+    function = code.split("def ", 1)[1].split("(", 1)[0]
+
+    def runner(peer: Any) -> Fresh:
+        before = f"{READY[peer.backend]}\nimport {peer.module} as keras\nkeras.layers.Dense\n{code}"
+        return Fresh(before, f"model = {function}(keras)", "facts['parameters'] = model.count_params()")
+
+    return runner
+
+
+TRAINING = """
+import numpy as np
+import {module} as keras
+rng = np.random.default_rng(0)
+x = rng.random((1024, 20), "float32")
+y = (x.sum(1) > 10).astype("float32")
+layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense(1, activation="sigmoid")]
+model = keras.Sequential([keras.Input((20,)), *layers])
+model.compile("adam", "binary_crossentropy", metrics=["accuracy"])
+model.fit(x, y, verbose=0)
+print(model.count_params())
+"""
+
+
+class Script(Fresh):
+    """A runner whose every round is `python train.py` as a whole, from the start of the interpreter to its end."""
+
+    def __init__(self, peer: Any) -> None:
+        self.code = TRAINING.format(module=peer.module)
+
+    def _sample(self) -> float:
+        began = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", self.code], capture_output=True, text=True)
+        seconds = time.perf_counter() - began
+        if done.returncode:
+            raise RuntimeError(f"the script failed:\n{done.stderr[-2000:]}")
+        self.answer = {"facts": {"parameters": int(done.stdout)}}
+        return seconds
 
 
 WORKLOADS = (
@@ -130,7 +211,33 @@ WORKLOADS = (
         unit="s",
         scale=1,
         peers=KERAS_API,
-        runner=building_runner,
+        runner=building_runner(RESNET_50),
         bars=(Bar("under 1 s on JAX", "tahr_jax", offset=1.0),),
+    ),
+    Workload(
+        name="building_efficientnet",
+        title="building EfficientNetB0 (functional, 224 x 224 x 3), framework already loaded, in a fresh interpreter",
+        unit="s",
+        scale=1,
+        peers=KERAS_API,
+        runner=building_runner(EFFICIENTNET_B0),
+        bars=(Bar("40 x as fast as Keras on JAX", "tahr_jax", 1 / 40, "keras_jax"),),
+    ),
+    Workload(
+        name="building_bert",
+        title="building BERT-base (functional, 512 tokens), framework already loaded, in a fresh interpreter",
+        unit="s",
+        scale=1,
+        peers=KERAS_API,
+        runner=building_runner(BERT_BASE),
+    ),
+    Workload(
+        name="first_epoch",
+        title="`python train.py` to its end: import, build, compile, one epoch of 32 steps of the MLP 20-32-1",
+        unit="s",
+        scale=1,
+        peers=KERAS_API,
+        runner=Script,
+        bars=(Bar("twice as fast as Keras on JAX", "tahr_jax", 0.5, "keras_jax"),),
     ),
 )

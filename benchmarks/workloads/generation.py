@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from workloads.base import Repeated, Workload
+from workloads.base import Bar, Repeated, Workload
 from workloads.sequences import DEPTH, HEADS, WIDTH, transformer_jax, transformer_keras, transformer_torch
 
 LENGTH, GIVEN = 256, 16
 PROMPT = np.arange(GIVEN, dtype="int32")[None]
+KERAS = ("keras_jax", "keras_torch", "keras_tensorflow")
 KERAS_TOKENS = 24  # of which the time is that of any others, since all are passes over the whole length
 
 
@@ -185,9 +186,14 @@ WORKLOADS = (
         unit="ms a token",
         scale=1e3,
         peers=(
-            *("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow"),
+            *("tahr_jax", "tahr_torch", *KERAS),
             *("jax_loop", "jax_scan", "torch"),
         ),
         runner=runner,
+        bars=(
+            *(Bar(f"3 x as fast as {name}", "tahr_jax", 1 / 3, name) for name in KERAS),
+            Bar("1.2 x as fast as raw torch eager", "tahr_jax", 1 / 1.2, "torch"),
+            Bar("as fast as JAX by hand, all tokens a dispatch", "tahr_jax", 1.0, "jax_scan"),
+        ),
     ),
 )

@@ -1,14 +1,16 @@
 """Training multilayer perceptrons: a tiny one, where only overhead counts, and one where products do."""
 
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from workloads.base import Bar, Task, Workload, glorot, training_runner
+from workloads.base import Bar, Repeated, Runner, Task, Workload, glorot, training_runner
 
 PEERS = (
     *("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow"),
-    *("jax_loop", "jax_scan", "torch", "torch_fused"),
+    *("jax_loop", "jax_scan", "torch", "torch_fused", "sklearn"),
 )
 
 
@@ -51,6 +53,35 @@ def task(sizes: tuple[int, ...], rows: int, batch_size: int, steps_per_dispatch:
     return Task(data, batch_size, loss, keras_model, jax_network, torch_network, steps_per_dispatch)
 
 
+class ScikitLearn(Repeated):
+    """`MLPClassifier.fit`, which learns anew each time: its Adam, shuffled batches, the loss but no accuracy."""
+
+    def __init__(self, task: Task, hidden: tuple[int, ...]) -> None:
+        self.task, self.hidden = task, hidden
+        self.x, self.y = task.data()
+        self.steps = len(self.x) // task.batch_size
+
+    def build(self) -> None:
+        warnings.filterwarnings("ignore", "Stochastic Optimizer: Maximum iterations")
+
+    def units(self, count: int) -> None:
+        from sklearn.neural_network import MLPClassifier
+
+        size: Any = self.task.batch_size
+        self.model = MLPClassifier(self.hidden, batch_size=size, max_iter=count, tol=0.0, n_iter_no_change=count + 1)
+        self.model.fit(self.x, self.y)
+
+    def facts(self) -> dict[str, Any]:
+        weights = [*self.model.coefs_, *self.model.intercepts_]
+        return {"parameters": sum(w.size for w in weights), "loss": float(self.model.loss_)}
+
+
+def runner(task: Task, hidden: tuple[int, ...]) -> Callable[[Any], Runner]:
+    """Return the function that makes a runner for a peer, scikit-learn among them."""
+    others = training_runner(task)
+    return lambda peer: ScikitLearn(task, hidden) if peer.name == "sklearn" else others(peer)
+
+
 TINY = task((20, 32, 1), rows=32 * 500, batch_size=32, steps_per_dispatch=250)
 MEDIUM = task((784, 512, 512, 10), rows=128 * 80, batch_size=128, steps_per_dispatch=10)
 
@@ -61,7 +92,7 @@ WORKLOADS = (
         unit="ms a step",
         scale=1e3,
         peers=PEERS,
-        runner=training_runner(TINY),
+        runner=runner(TINY, (32,)),
         expected={
             "keras_jax": 0.317,
             "keras_torch": 2.42,
@@ -81,7 +112,7 @@ WORKLOADS = (
         unit="ms a step",
         scale=1e3,
         peers=PEERS,
-        runner=training_runner(MEDIUM),
+        runner=runner(MEDIUM, (512, 512)),
         expected={
             "keras_jax": 3.79,
             "keras_torch": 11.3,

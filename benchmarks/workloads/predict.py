@@ -35,6 +35,12 @@ def predict_runner(task: Task, rows: int, calls: int) -> Callable[[Any], Runner]
     return runner
 
 
+def evaluate_runner(peer: Any) -> Runner:
+    from keras_api import Evaluate
+
+    return Evaluate(WIDE, peer.module)
+
+
 WORKLOADS = (
     Workload(
         name="predict_one_tiny",
@@ -68,5 +74,13 @@ WORKLOADS = (
         scale=1e3,
         peers=(*PEERS, "jax_scan"),
         runner=predict_runner(WIDE, rows=ROWS, calls=1),
+    ),
+    Workload(
+        name="evaluate",
+        title="evaluate: 20,000 rows, MLP 784-512-512-10, batch 32, loss and accuracy",
+        unit="ms a call",
+        scale=1e3,
+        peers=("tahr_jax", "tahr_torch", "tahr_numpy", "keras_jax", "keras_torch", "keras_tensorflow"),
+        runner=evaluate_runner,
     ),
 )
