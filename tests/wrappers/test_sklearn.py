@@ -42,9 +42,21 @@ class Network:
 
 
 network = Network()
+
+
+class Classifier(SKLearnClassifier):
+    """One that says it learns, so that the checks ask for an accuracy of 0.83 and more, where else they do not."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        assert tags.classifier_tags is not None
+        tags.classifier_tags.poor_score = False
+        return tags
+
+
 QUIET = {"verbose": 0}
 CHECKED = [
-    SKLearnClassifier(
+    Classifier(
         network,
         model_kwargs={"loss": "categorical_crossentropy", "last": "softmax", "rate": 0.2},
         fit_kwargs={**QUIET, "epochs": 12, "batch_size": 512},  # few steps, as each runs operation by operation
