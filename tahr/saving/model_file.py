@@ -164,8 +164,8 @@ def load_model(
         isolate: whether another process, with limits of memory, files and processes and without network, reads the
             whole file first, so that a file that breaks a reader breaks that process.
         mmap: whether weights of a `.keras` file stay in it until they are used, and several processes share the memory
-            for them, where the file allows it (tahr's do) and the backend (JAX copies weights). The checksum is not
-            compared then, since that reads the whole file. Training changes the process's own copy, never the file.
+            for them, where the file allows it (tahr's do). The checksum is not compared then, since that reads the
+            whole file. Training changes the process's own copy, never the file.
 
     Raises:
         FileNotFoundError: if there is no such file.

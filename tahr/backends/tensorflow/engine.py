@@ -25,6 +25,7 @@ DTYPES = {
 }
 for _name in ("float8_e4m3fn", "float8_e5m2", "int4"):
     DTYPES[_name] = getattr(tf.dtypes.experimental, _name)
+ALIGNED = 64  # where TensorFlow's kernels expect arrays to begin
 
 
 class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
@@ -135,6 +136,13 @@ class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
             return self.cast(value, dtype)
         with tf.init_scope():
             return tf.Variable(self.tensor(value, dtype), trainable=trainable)
+
+    def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
+        host = to_host(array, dtype)
+        if host.ctypes.data % ALIGNED or host.dtype.kind not in "fiu":  # what DLPack of NumPy does not know
+            return self.new_variable(host, dtype, trainable)
+        with tf.init_scope():
+            return tf.Variable(tf.experimental.dlpack.from_dlpack(host.__dlpack__()), trainable=trainable)
 
     def read(self, held: Any) -> Any:
         return held.value() if isinstance(held, tf.Variable) else held
