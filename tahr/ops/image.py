@@ -114,7 +114,8 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
     of_red = (green - blue) * per
     of_green = (blue - red) * per + 2
     of_blue = (red - green) * per + 4
-    sixths = where(value == red, of_red, where(value == green, of_green, of_blue))
+    # not `value == red`: a compiler may compute both again, each with a rounding of its own
+    sixths = where(red >= run["maximum"](green, blue), of_red, where(green >= blue, of_green, of_blue))
     hue = where(grey, 0, (sixths / 6) % 1)
     saturation = where(value > 0, spread / where(value > 0, value, 1), 0)
     return run["stack"]([hue, saturation, value], axis=axis)
