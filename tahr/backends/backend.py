@@ -43,6 +43,7 @@ class Backend:
         has_sparse: whether it has sparse arrays.
         layer_base: a class for layers to be derived from, which makes them what the framework's own models are.
         exports: the modules that write and read the formats which models are exported to.
+        fuses: whether `fuse` may make faster what `compile` leaves as it is.
         reads: whether a variable holds an object of the framework that is read, and assigned also in a compiled
             function, rather than an array.
     """
@@ -59,6 +60,7 @@ class Backend:
     has_sparse = False
     layer_base: type | None = None
     exports: dict[str, str] = {}
+    fuses = False
     reads = False
 
     def __init__(self) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from tahr import backends, tree
 from tahr.callbacks import BackupAndRestore, CallbackList
 from tahr.random import host_seed
+from tahr.trainer.auto_compile import AutoCompile
 from tahr.trainer.nan_hunt import NanHunt
 from tahr.trainer.prepare import prepare, require_compiled
 from tahr.trainer.profile import Profiler, asked
@@ -16,7 +17,7 @@ from tahr.trainer.session import Session, to_numbers
 from tahr.trainer.sources import Chunk, Source
 from tahr.trainer.sources.make import make_source, split_validation, weigh_classes
 from tahr.trainer.sources.source import Timed
-from tahr.trainer.span import Span
+from tahr.trainer.span import ENDLESS, Span
 from tahr.trainer.step import unpack
 from tahr.trainer.text_entry import TextEntry
 
@@ -70,8 +71,8 @@ def fit(
     model.stop_training = False
     training = Training(model, listeners.callbacks, session, source, validation)
     profiler = Profiler(session, training, listeners) if profile or asked else None
-    chosen: Any = profiler if debug is None else NanHunt(session, training)
-    dispatch = (chosen or session).dispatch
+    hunt = None if debug is None else NanHunt(session, training)
+    dispatch = (hunt or profiler or _dispatcher(model, session, training, source, span, epochs, verbose)).dispatch
     listeners.follow(training)
     try:
         listeners.on_train_begin()
@@ -112,6 +113,22 @@ def _report_waiting(model: Any, training: Training, verbose: Any) -> None:
             "keep the data in memory.",
             file=sys.stderr,
         )
+
+
+def _dispatcher(
+    model: Any, session: Session, training: Training, source: Source, span: Span, epochs: int, verbose: Any
+) -> Any:
+    """Return what runs the steps of a chunk: the session, or what may change it over to compiled steps."""
+    if not AutoCompile.concerns(session, model.jit_compile):
+        return session
+
+    def steps_to_go() -> int | None:
+        if source.steps is None or epochs == ENDLESS:
+            return span.left(training.steps)
+        left = (epochs - training.epoch) * source.steps - training.step
+        return min(left, span.left(training.steps) or left)
+
+    return AutoCompile(session, steps_to_go, verbose)
 
 
 def _check_debug(debug: str | None, profile: bool) -> None:

@@ -60,6 +60,8 @@ class Session:
             "train": not usual or cls.train_step is not Model.train_step,
             "test": not usual or cls.test_step is not Model.test_step,
         }
+        self._fused_keys: set[Any] = set()  # of functions that are compiled where others run as they are
+        self.tried: set[Any] = set()  # the chunks for which it has been tried, see `AutoCompile`
         self._functions: dict[Any, Any] = {}
         self._structure: dict[Any, Any] = {}
         self._order: dict[str, list[str]] = {}  # of the logs; compiled functions give dicts back in that of the keys
@@ -94,6 +96,7 @@ class Session:
             "metrics": groups["metrics"],
         }
         self._functions.clear()
+        self._fused_keys.clear()
         self._structure.clear()
         self._complete = False
 
@@ -179,7 +182,7 @@ class Session:
         found = self._functions.get(key)
         if found is None:
             step, fetch, engine = self._step(kind), chunk.fetch, self.engine
-            if self.fused:
+            if self.fused or key in self._fused_keys:
                 step = self._fuse(step)
 
             def run(values: list[Any], arrays: Any, start: Any, stop: Any, offset: Any) -> Any:
@@ -187,6 +190,12 @@ class Session:
 
             found = self._functions[key] = run if self.eager else engine.compile(run, donate=(0,))
         return found
+
+    def use_fused(self, kind: str, chunk: Chunk, fused: bool) -> None:
+        """Let the steps of chunks like this one be compiled, or run as they are, from now on."""
+        key = (kind, chunk.key)
+        self._functions.pop(key, None)
+        (self._fused_keys.add if fused else self._fused_keys.discard)(key)
 
     # ---- dispatch -----------------------------------------------------------------------------------------------
 

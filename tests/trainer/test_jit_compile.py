@@ -8,6 +8,7 @@ import pytest
 
 import tahr as keras
 from tahr import config, layers, losses
+from tahr.trainer import auto_compile
 
 pytestmark = [
     pytest.mark.slow,
@@ -57,3 +58,49 @@ def test_a_step_that_is_no_graph_is_refused(no_compiler: None) -> None:
     model.compile("sgd", jit_compile=True)
     with pytest.raises(RuntimeError, match="jit_compile=True: torch.compile cannot make one graph of the step"):
         model.fit(X, LABELS, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("cost", "margin", "said"),
+    [
+        (0.0, 1e9, "so compiled steps go on"),
+        (0.0, 0.0, "so it stays as it is"),
+        (60.0, 1e9, None),
+    ],
+    ids=["faster", "slower", "short"],
+)
+def test_auto_measures(
+    no_compiler: None, monkeypatch: Any, capsys: Any, cost: float, margin: float, said: str | None
+) -> None:
+    import torch
+
+    compiled, compile_ = [], torch.compile
+    monkeypatch.setattr(torch, "compile", lambda *args, **options: compiled.append(1) or compile_(*args, **options))
+    monkeypatch.setattr(auto_compile, "COST", cost)
+    monkeypatch.setattr(auto_compile, "MARGIN", margin)
+    histories = []
+    for jit_compile in ("auto", None):
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(4, activation="relu"), layers.Dense(3)])
+        model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=jit_compile)
+        histories.append(model.fit(X, LABELS, batch_size=1, epochs=30, verbose=2 if jit_compile else 0))
+    printed = capsys.readouterr().err
+    assert len(compiled) == (said is not None) == printed.count("jit_compile='auto'")
+    assert (said or "") in printed
+    np.testing.assert_allclose(*(h.history["loss"] for h in histories), rtol=1e-3, atol=1e-4)
+
+
+def test_auto_leaves_what_is_no_graph(no_compiler: None, monkeypatch: Any, capsys: Any) -> None:
+    class Reads(layers.Layer):
+        def call(self, x: Any) -> Any:
+            return x * (2.0 if float(x.sum()) > 1e9 else 1.0)
+
+        def compute_output_shape(self, input_shape: Any) -> Any:
+            return input_shape
+
+    monkeypatch.setattr(auto_compile, "COST", 0.0)
+    model = keras.Sequential([layers.Dense(4), Reads(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(X, X[:, :1], batch_size=1, epochs=30, verbose=2).history["loss"]
+    assert "jit_compile='auto': the step cannot be compiled" in capsys.readouterr().err
+    assert history[-1] < history[0]
