@@ -33,4 +33,5 @@ def to_tensor(values: np.ndarray, dtype: Any) -> Any:
     """Return values made on the host as this backend's array of `dtype` (None: `floatx`)."""
     name = dtypes.canonical(dtypes.standardize_dtype(dtype))
     # not `tensor`, whose copies JAX compiles for each shape: building a model compiles nothing
-    return backends.current().new_variable(values, name, trainable=False)
+    backend = backends.current()
+    return backend.read(backend.new_variable(values, name, trainable=False))
