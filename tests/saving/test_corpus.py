@@ -1,6 +1,9 @@
 """Every hostile file of the corpus is refused by every way in, in little memory, and nothing happens."""
 
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -279,6 +282,53 @@ def test_in_isolation(name: str, good: Path, tmp_path: Path) -> None:
     with pytest.raises(UnsafeFileError, match=r"bad\.keras"):
         keras.saving.load_model(tmp_path / "bad.keras", isolate=True)
     assert keras.saving.load_model(good / "good.keras", isolate=True).name == "small"
+
+
+LIMITED = """
+import os, pathlib, socket, subprocess, sys, tempfile
+import numpy as np
+from tahr.saving.isolation import _limit, _shut
+
+def write():
+    with open("large", "wb") as file:
+        for _ in range(300):
+            file.write(bytes(1 << 20))
+
+_limit(200 << 20)
+_shut()
+held = []
+for what in (
+    lambda: np.ones(1 << 29, "u1"), write, lambda: held.extend(open(os.devnull) for _ in range(300)),
+    lambda: socket.create_connection(("127.0.0.1", 9)), lambda: subprocess.run(["true"]), os.fork,
+    lambda: os.system("true"),
+):
+    try:
+        what()
+        print("done")
+    except Exception as error:
+        print(type(error).__name__)
+    held.clear()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system sets no such limits")
+def test_limits_of_isolation(tmp_path: Path) -> None:
+    """Memory, written bytes, open files, network, and other processes."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2]), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.stdout.split() == ["MemoryError", "OSError", "OSError", *["UnsafeFileError"] * 4]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no signals")
+def test_a_reader_that_breaks_breaks_its_process(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\nkill -SEGV $$\n")
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(UnreadableFileError, match="signal 11"):
+        keras.saving.load_model(good / "good.keras", isolate=True)
 
 
 def test_shapes_of_changes() -> None:

@@ -128,6 +128,17 @@ def test_replaced_bytes(ending: str, share: float, inserted: bytes, drop: int) -
     attempt(ending, change)
 
 
+FORMATS = ("keras", "hdf5", "hdf5", "index", "safetensors", "index", "checkpoint")
+
+
+@pytest.mark.parametrize(("ending", "kind"), list(zip(ENDINGS, FORMATS, strict=True)))
+def test_scan_knows_each_format(ending: str, kind: str, tmp_path: Path) -> None:
+    for name, content in written().items():
+        (tmp_path / name).write_bytes(content)
+    report = scan_file(tmp_path / target_of(ending), read=True)
+    assert report["format"] == kind and report["findings"] == []
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.8])
 def test_cut_off(ending: str, share: float) -> None:
