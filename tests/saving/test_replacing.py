@@ -301,6 +301,53 @@ def test_no_space(ending: str, limit: int, tmp_path: Path) -> None:
     assert path.read_bytes() == before and os.listdir(tmp_path) == [path.name]
 
 
+DISK = """
+    import errno, os, subprocess, sys
+    import tahr as keras
+    folder = sys.argv[1]
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], check=True)
+    path = os.path.join(folder, sys.argv[2])
+    small, large = (keras.Sequential([keras.Input((n,)), keras.layers.Dense(n)]) for n in (8, 600))
+    safetensors = lambda model, path: keras.saving.save_safetensors(model, path)
+    weights = lambda model, path: model.save_weights(path)
+    save = {"safetensors": safetensors, "weights.h5": weights}.get(
+        sys.argv[2].partition(".")[2], lambda model, path: model.save(path)
+    )
+    save(small, path)
+    before = open(path, "rb").read()
+    try:
+        save(large, path)
+    except OSError as error:
+        print(error.errno == errno.ENOSPC or "No space" in str(error), type(error).__name__)
+    print(open(path, "rb").read() == before, os.listdir(folder) == [sys.argv[2]])
+    save(small, path)
+"""
+
+
+def in_own_namespace(*command: str) -> list[str]:
+    return ["unshare", "--map-root-user", "--mount", *command]
+
+
+@pytest.fixture(scope="module")
+def may_mount() -> None:
+    """Skip where the system lets nobody have mounts of its own."""
+    if shutil.which("unshare") is None or subprocess.run(in_own_namespace("true"), check=False).returncode:
+        pytest.skip("this system gives no mounts of one's own")
+
+
+@pytest.mark.slow
+@pytest.mark.once
+@pytest.mark.usefixtures("may_mount")
+@pytest.mark.parametrize("ending", ["keras", "weights.h5", "h5", "safetensors"])
+def test_full_disk(ending: str, tmp_path: Path) -> None:
+    """A disk of 400 KB that is full: an OSError that says so, the old file whole, nothing beside it."""
+    command = in_own_namespace(sys.executable, "-c", textwrap.dedent(DISK), str(tmp_path), f"model.{ending}")
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "TAHR_BACKEND": "numpy"}, timeout=300, check=True
+    )
+    assert done.stdout.split()[0] == "True" and done.stdout.split()[2:] == ["True", "True"], done.stdout
+
+
 @pytest.mark.once
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="this system has no such permissions")
 def test_read_only_folder() -> None:
