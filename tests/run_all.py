@@ -20,9 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BACKENDS = ("jax", "numpy", "torch", "tensorflow")
 PARTS = {  # where a backend does not run everything, since it is much the same as on others
     "tensorflow": (
-        *("ops", "layers", "models", "optimizers", "losses", "metrics", "backends", "callbacks", "trainer"),
-        *("test_autodiff.py", "test_remat.py"),
-        *(f"saving/test_{part}.py" for part in ("checkpoint", "mapping", "old_files", "replacing", "round_trip")),
+        *("ops", "layers", "models", "optimizers", "losses", "metrics", "backends", "callbacks", "trainer", "adapt"),
+        *("quantizers", "test_autodiff.py", "test_remat.py"),
+        *(f"saving/test_{part}.py" for part in ("checkpoint", "editor", "mapping", "old_files", "replacing")),
+        *(f"saving/test_{part}.py" for part in ("reports", "round_trip", "safetensors")),
     )
 }
 EXCHANGE = "exchange"
