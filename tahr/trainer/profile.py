@@ -116,10 +116,11 @@ class Profiler:
         if fresh:
             return logs
         self._warm += 1
-        if self._warm > WARM:
-            spent = {"data": data, "loop": loop, "dispatch": self._ended - began}
-            self._sums = {key: self._sums[key] + spent[key] for key in spent}
-            self._steps, self._dispatches = self._steps + chunk.batches, self._dispatches + 1
+        if self._warm == WARM + 1:  # what came before only counts if nothing comes after
+            self._sums, self._steps, self._dispatches = dict.fromkeys(self._sums, 0.0), 0, 0
+        spent = {"data": data, "loop": loop, "dispatch": self._ended - began}
+        self._sums = {key: self._sums[key] + spent[key] for key in spent}
+        self._steps, self._dispatches = self._steps + chunk.batches, self._dispatches + 1
         enough = self._dispatches >= FEWEST and sum(self._sums.values()) > SECONDS
         if enough or self._dispatches >= MOST:
             self.finish()
@@ -132,8 +133,8 @@ class Profiler:
             return
         if chunk is None or not self._steps:
             warnings.warn(
-                f"fit(profile=True): training was over after {self.training.steps} steps, before its first dispatches, "
-                "which compile, were behind it, so there is no profile. Train for more epochs.",
+                f"fit(profile=True): training was over after {self.training.steps} steps, before more than the first "
+                "dispatch, which compiles, was measured, so there is no profile. Train for more epochs.",
                 stacklevel=2,
             )
             return
