@@ -6,10 +6,10 @@ import importlib.machinery
 import importlib.util
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tahr import config
+from tahr import backends, config
 from tahr.compat.names import NAMES, old_name
 from tahr.saving.model_file import KERAS_FORMAT
 
@@ -39,7 +39,6 @@ _INSTEAD = {
     "layers": {name: f"tahr.compat.layers:{name}" for name in ("Convolution1D", "Convolution2D", "Convolution3D")},
     "optimizers": {"Optimizer": "tahr.compat.optimizers:Optimizer"},
 }
-_ROOTS = ("keras", "tensorflow")
 _KERAS_IN_TENSORFLOW = ("tensorflow.keras", "tensorflow.python.keras", "tensorflow.compat.v1.keras",
                         "tensorflow.contrib.keras")  # fmt: skip
 
@@ -130,8 +129,11 @@ def _inner_name(fullname: str) -> str | None:
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds `keras` and `tensorflow` before the import system looks for installed ones."""
 
+    def __init__(self, itself: bool):
+        self._itself = itself  # TensorFlow computes, so all of it but its Keras is there
+
     def find_spec(self, fullname: str, path: Sequence[str] | None, target: Any = None) -> Any:
-        if fullname.split(".")[0] not in _ROOTS:
+        if not _is_served(fullname, self._itself):
             return None
         inner = _inner_name(fullname)
         if inner is None and not _is_tensorflow(fullname):
@@ -175,21 +177,31 @@ class serve:
     """
 
     def __enter__(self) -> None:
-        config.backend()  # chosen by what is installed, before `tensorflow` seems to be
-        self._finder = _Finder()
-        self._before = dict(_foreign(sys.modules))
+        # chosen by what is installed, before `tensorflow` seems to be
+        self._itself = config.backend() == "tensorflow"
+        if self._itself:
+            backends.current()  # takes the real one
+        self._finder = _Finder(self._itself)
+        self._before = self._served_now()
         for name in self._before:
             del sys.modules[name]
         sys.meta_path.insert(0, self._finder)
+        if self._itself:
+            self._keras = vars(sys.modules["tensorflow"]).get("keras")
+            importlib.import_module("tensorflow.keras")  # which makes it the attribute of that name
 
     def __exit__(self, *error: Any) -> None:
         sys.meta_path.remove(self._finder)
-        for name, _ in list(_foreign(sys.modules)):
+        for name in self._served_now():
             del sys.modules[name]
         sys.modules.update(self._before)
+        if self._itself:
+            sys.modules["tensorflow"].keras = self._keras  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _served_now(self) -> dict[str, types.ModuleType]:
+        return {name: module for name, module in sys.modules.items() if _is_served(name, self._itself)}
 
 
-def _foreign(modules: dict[str, types.ModuleType]) -> Iterator[tuple[str, types.ModuleType]]:
-    for name, module in modules.items():
-        if name.split(".")[0] in _ROOTS:
-            yield name, module
+def _is_served(fullname: str, itself: bool) -> bool:
+    """Return whether a module is served; `itself` says that TensorFlow computes, and only its Keras is."""
+    return _inner_name(fullname) is not None or (not itself and fullname.split(".")[0] == "tensorflow")

@@ -188,3 +188,23 @@ def test_steps_by_xla_are_the_same_steps() -> None:
         found.append([losses, model.predict(X[:3, :, None], verbose=0), *model.get_weights()])
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_programs_see_tensorflow_itself_with_our_keras(tmp_path: Any, capsys: Any) -> None:
+    """`tahr run` answers for Keras alone where TensorFlow computes: tapes, data sets and functions are its own."""
+    from tahr.compat.run import run_script
+
+    (tmp_path / "program.py").write_text(
+        "import tensorflow as tf\n"
+        "from tensorflow.keras import layers\n"
+        "model = tf.keras.Sequential([tf.keras.Input((2,)), layers.Dense(1, kernel_initializer='ones')])\n"
+        "x = next(iter(tf.data.Dataset.from_tensors([[1.0, 2.0]])))\n"
+        "with tf.GradientTape() as tape:\n"
+        "    y = tf.reduce_sum(model(x))\n"
+        "print(float(y), tape.gradient(y, model.trainable_variables)[0].numpy().ravel().tolist(), layers.__name__)\n"
+        "print(type(model).__module__)\n"
+    )
+    before = vars(tf).get("keras")
+    assert run_script(str(tmp_path / "program.py"), []) == 0
+    assert capsys.readouterr().out == "3.0 [1.0, 2.0] tensorflow.keras.layers\ntahr.models.sequential\n"
+    assert vars(tf).get("keras") is before

@@ -51,11 +51,12 @@ def test_like_python(source: str, code: int, printed: str, tmp_path: Path, capsy
     (tmp_path / "neighbour.py").write_text("answer = 42\n")
     (tmp_path / "program.py").write_text(source)
     before = sys.argv, list(sys.path), sys.modules["__main__"]
+    installed = {name: sys.modules.get(name) for name in ("keras", "tensorflow")}
     assert run_script(str(tmp_path / "program.py"), ["a", "--b"]) == code
     found = capsys.readouterr()
     assert found.out == printed
     assert (sys.argv, sys.path, sys.modules["__main__"]) == before
-    assert "keras" not in sys.modules and "tensorflow" not in sys.modules
+    assert {name: sys.modules.get(name) for name in installed} == installed
     assert "run_script" not in found.err and "run.py" not in found.err
     sys.modules.pop("neighbour", None)
 

@@ -120,7 +120,6 @@ print("the end")
 
 
 @needs_gradients
-@pytest.mark.skipif(config.backend() == "tensorflow", reason="`tahr run` cannot serve programs on TensorFlow")
 @pytest.mark.trains
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "train.py"
