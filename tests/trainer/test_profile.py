@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tahr as keras
-from tahr import backends, callbacks, cli, config, layers
+from tahr import backends, callbacks, cli, layers
 from tahr.trainer.profile import Profile, Profiler
 
 X = np.random.default_rng(0).random((64, 4)).astype("float32")
