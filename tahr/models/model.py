@@ -190,7 +190,8 @@ class Model(Layer):
             run_eagerly: whether steps run uncompiled, for debugging.
             steps_per_execution: least number of steps a dispatch; the trainer may take more.
             jit_compile: whether steps are compiled; "auto" does so on JAX and TensorFlow. On PyTorch, where that takes
-                about a minute, it does in fits that last long enough, if a compiled step turns out faster.
+                about a minute, it does in fits that last long enough and are not saved to be resumed, if a compiled
+                step turns out faster.
             auto_scale_loss: whether the loss is scaled for float16 policies.
 
         Raises:

@@ -119,8 +119,9 @@ def _dispatcher(
     model: Any, session: Session, training: Training, source: Source, span: Span, epochs: int, verbose: Any
 ) -> Any:
     """Return what runs the steps of a chunk: the session, or what may change it over to compiled steps."""
-    if not AutoCompile.concerns(session, model.jit_compile):
-        return session
+    saved = any(isinstance(c, BackupAndRestore) for c in training.callbacks)
+    if saved or not AutoCompile.concerns(session, model.jit_compile):
+        return session  # what is resumed has to give the same numbers, so no clock decides what computes them
 
     def steps_to_go() -> int | None:
         if source.steps is None or epochs == ENDLESS:

@@ -61,16 +61,25 @@ def test_a_step_that_is_no_graph_is_refused(no_compiler: None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cost", "margin", "said"),
+    ("cost", "margin", "saved", "said"),
     [
-        (0.0, 1e9, "so compiled steps go on"),
-        (0.0, 0.0, "so it stays as it is"),
-        (60.0, 1e9, None),
+        (0.0, 1e9, False, "so compiled steps go on"),
+        (0.0, 0.0, False, "so it stays as it is"),
+        (60.0, 1e9, False, None),
+        (0.0, 1e9, True, None),  # resumed, it has to give the same numbers, which no clock may decide
     ],
-    ids=["faster", "slower", "short"],
+    ids=["faster", "slower", "short", "saved"],
 )
 def test_auto_measures(
-    no_compiler: None, monkeypatch: Any, capsys: Any, cost: float, margin: float, said: str | None
+    *,
+    no_compiler: None,
+    monkeypatch: Any,
+    capsys: Any,
+    tmp_path: Any,
+    cost: float,
+    margin: float,
+    saved: bool,
+    said: str | None,
 ) -> None:
     import torch
 
@@ -83,7 +92,8 @@ def test_auto_measures(
         keras.utils.set_random_seed(1)
         model = keras.Sequential([keras.Input((6,)), layers.Dense(4, activation="relu"), layers.Dense(3)])
         model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True), jit_compile=jit_compile)
-        histories.append(model.fit(X, LABELS, batch_size=1, epochs=30, verbose=2 if jit_compile else 0))
+        resume = tmp_path / str(jit_compile) if saved else None
+        histories.append(model.fit(X, LABELS, 1, epochs=30, verbose=2 if jit_compile else 0, resume=resume))
     printed = capsys.readouterr().err
     assert len(compiled) == (said is not None) == printed.count("jit_compile='auto'")
     assert (said or "") in printed
