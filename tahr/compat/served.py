@@ -188,7 +188,7 @@ class serve:
         sys.meta_path.insert(0, self._finder)
         if self._itself:
             self._keras = vars(sys.modules["tensorflow"]).get("keras")
-            importlib.import_module("tensorflow.keras")  # which makes it the attribute of that name
+            importlib.import_module(_KERAS_IN_TENSORFLOW[0])  # which makes it the attribute of that name
 
     def __exit__(self, *error: Any) -> None:
         sys.meta_path.remove(self._finder)
