@@ -50,7 +50,7 @@ datagen = ImageDataGenerator(
 datagen.fit(X_train)
 history = model.fit_generator(
     datagen.flow(X_train, Y_train, batch_size=batch_size),
-    epochs=5,
+    epochs=9,
     validation_data=(X_val, Y_val),
     verbose=2,
     steps_per_epoch=X_train.shape[0] / batch_size,
