@@ -21,7 +21,7 @@ BACKENDS = ("jax", "numpy", "torch", "tensorflow")
 PARTS = {  # where a backend does not run everything, since it is much the same as on others
     "tensorflow": (
         *("ops", "layers", "models", "optimizers", "losses", "metrics", "backends", "callbacks", "trainer", "adapt"),
-        *("compat", "initializers", "quantizers", "test_autodiff.py", "test_examples.py", "test_remat.py"),
+        *("compat/test_run.py", "initializers", "quantizers", "test_autodiff.py", "test_examples.py", "test_remat.py"),
         *(f"saving/test_{part}.py" for part in ("checkpoint", "editor", "mapping", "old_files", "replacing")),
         *(f"saving/test_{part}.py" for part in ("random_models", "reports", "round_trip", "safetensors")),
     )
