@@ -41,11 +41,15 @@ class Fresh:
         return self.answer["facts"]
 
     def _sample(self) -> float:
+        self.answer = json.loads(self._run().splitlines()[-1])
+        return self.answer["seconds"]
+
+    def _run(self) -> str:
+        """Return what the program prints."""
         done = subprocess.run([sys.executable, "-c", self.code], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"a fresh interpreter failed:\n{done.stderr[-2000:]}")
-        self.answer = json.loads(done.stdout.splitlines()[-1])
-        return self.answer["seconds"]
+        return done.stdout
 
 
 def import_runner(peer: Any) -> Fresh:
@@ -172,11 +176,9 @@ class Script(Fresh):
 
     def _sample(self) -> float:
         began = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", self.code], capture_output=True, text=True)
+        printed = self._run()
         seconds = time.perf_counter() - began
-        if done.returncode:
-            raise RuntimeError(f"the script failed:\n{done.stderr[-2000:]}")
-        self.answer = {"facts": {"parameters": int(done.stdout)}}
+        self.answer = {"facts": {"parameters": int(printed)}}
         return seconds
 
 

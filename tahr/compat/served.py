@@ -187,7 +187,7 @@ class serve:
             del sys.modules[name]
         sys.meta_path.insert(0, self._finder)
         if self._itself:
-            self._keras = vars(sys.modules["tensorflow"]).get("keras")
+            self._keras = {k: v for k, v in vars(sys.modules["tensorflow"]).items() if k == "keras"}
             importlib.import_module(_KERAS_IN_TENSORFLOW[0])  # which makes it the attribute of that name
 
     def __exit__(self, *error: Any) -> None:
@@ -196,7 +196,8 @@ class serve:
             del sys.modules[name]
         sys.modules.update(self._before)
         if self._itself:
-            sys.modules["tensorflow"].keras = self._keras  # pyright: ignore[reportAttributeAccessIssue]
+            vars(sys.modules["tensorflow"]).pop("keras")
+            vars(sys.modules["tensorflow"]).update(self._keras)
 
     def _served_now(self) -> dict[str, types.ModuleType]:
         return {name: module for name, module in sys.modules.items() if _is_served(name, self._itself)}

@@ -73,14 +73,14 @@ class AutoCompile:
         session.use_fused(kind, chunk, True)
         began = time.perf_counter()
         try:
-            logs = session.dispatch(kind, _part(chunk, chunk.start, chunk.start + 1))
+            logs = session.dispatch(kind, chunk.part(chunk.start, chunk.start + 1))
         except Exception as error:  # before any number has changed: what cannot be compiled runs as ever
             session.use_fused(kind, chunk, False)
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             self._say(f"the step cannot be compiled ({reason:.120}), so it runs as it is")
             return session.dispatch(kind, chunk)
         self.trial = Trial(chunk.key, before, time.perf_counter() - began, [])
-        rest = _part(chunk, chunk.start + 1, chunk.stop)
+        rest = chunk.part(chunk.start + 1, chunk.stop)
         return self.dispatch(kind, rest) if rest.batches else logs
 
     def _measure(self, kind: str, chunk: Chunk, trial: "Trial") -> Any:
@@ -102,7 +102,3 @@ class AutoCompile:
     def _say(self, text: str) -> None:
         if self.verbose != 0:
             print(f"jit_compile='auto': {text}.", file=sys.stderr)
-
-
-def _part(chunk: Chunk, start: int, stop: int) -> Chunk:
-    return Chunk(chunk.key, chunk.arrays, start, stop, chunk.fetch, chunk.rows, chunk.offset)

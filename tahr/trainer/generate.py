@@ -161,6 +161,6 @@ def _check_model(session: Session, tokens: np.ndarray) -> None:
 
 
 HOW = (
-    "Each place may look at others only through MultiHeadAttention or GroupedQueryAttention called with "
+    "Each place may look at others only through MultiHeadAttention or GroupQueryAttention called with "
     "use_causal_mask=True, and what depends on places has to add keras.utils.first_place() to them."
 )

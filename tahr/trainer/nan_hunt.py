@@ -39,7 +39,7 @@ class NanHunt:
             variables = self.session.of[kind]
             before = [np.array(v.numpy()) for v in variables]
             was_finite = [_finite(value) for value in before]
-            one = Chunk(chunk.key, chunk.arrays, index, index + 1, chunk.fetch, chunk.rows, chunk.offset)
+            one = chunk.part(index, index + 1)
             logs = self.session.dispatch(kind, one)
             if self.session.of[kind] == variables and any(
                 ok and not _finite(v.numpy()) for v, ok in zip(variables, was_finite, strict=True)

@@ -138,7 +138,7 @@ class Profiler:
                 stacklevel=2,
             )
             return
-        empty = Chunk(chunk.key, chunk.arrays, chunk.start, chunk.start, chunk.fetch, chunk.rows, chunk.offset)
+        empty = chunk.part(chunk.start, chunk.start)
         overhead = statistics.median(self._time_of(empty) for _ in range(EMPTY)) * self._dispatches
         seconds = {key: value / self._steps for key, value in self._sums.items()}
         host = min(overhead / self._steps, seconds["dispatch"])

@@ -31,6 +31,10 @@ class Chunk:
     def batches(self) -> int:
         return self.stop - self.start
 
+    def part(self, start: int, stop: int) -> "Chunk":
+        """Return the batches of index `start` up to `stop` alone."""
+        return Chunk(self.key, self.arrays, start, stop, self.fetch, self.rows, self.offset)
+
 
 class Feed:
     """The chunks of one epoch."""
