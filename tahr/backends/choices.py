@@ -19,7 +19,7 @@ class Choice(NamedTuple):
 
 class _Current(threading.local):
     notes: "list[Choice] | None" = None
-    layer: Callable[[], str]
+    layer: Callable[[], str] = str
     forced: dict[str, str] = {}
 
 
@@ -54,11 +54,11 @@ def choose(operation: str, *ways: tuple[str, bool, str]) -> str:
 @contextmanager
 def noted(layer: Callable[[], str]) -> Iterator[list[Choice]]:
     """Inside this scope, the choices of this thread are added to the list; `layer` names the one that runs."""
-    outer, _current.notes, _current.layer = _current.notes, [], layer
+    outer, _current.notes, _current.layer = (_current.notes, _current.layer), [], layer
     try:
         yield _current.notes
     finally:
-        _current.notes = outer
+        _current.notes, _current.layer = outer
 
 
 @contextmanager

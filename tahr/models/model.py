@@ -345,7 +345,7 @@ class Model(Layer):
         """Continue texts token by token with a causal model, whose attention keeps its keys and values.
 
         The model maps tokens (batch, length) to scores (batch, length, vocabulary): logits, or the probabilities of a
-        softmax. `MultiHeadAttention` and `GroupedQueryAttention` called with `use_causal_mask=True` need nothing
+        softmax. `MultiHeadAttention` and `GroupQueryAttention` called with `use_causal_mask=True` need nothing
         else; layers that depend on places ask `keras.utils.first_place`.
 
         Args:
