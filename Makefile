@@ -12,6 +12,7 @@ help:
 	@echo "make exchange         files to and from real Keras, and real models that are downloaded"
 	@echo "make check            formatting, lint, types, house rules, fast tests, yardsticks"
 	@echo "make bench [only=NAME] speed against the frameworks themselves and against Keras"
+	@echo "           [peers=\"A B\"] ... of these alone, which a report does not keep"
 	@echo "make explain op=NAME  who runs an operation on which backend"
 
 $(STAMP): pyproject.toml constraints.txt
@@ -42,7 +43,7 @@ check: $(TESTED)
 	$(BIN)/python -m tests.house
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/run.py $(if $(only),--only $(only))
+	$(BIN)/python benchmarks/run.py $(if $(only),--only $(only)) $(if $(peers),--peers $(peers))
 
 explain: $(STAMP)
 	@test -n "$(op)" || { echo "usage: make explain op=NAME, for instance: make explain op=sinc"; exit 2; }

@@ -1,5 +1,6 @@
 """The peers: who is measured, in which interpreter, under which environment variables."""
 
+import importlib.util
 import os
 import sys
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ class Peer:
         return str(peers_env.PYTHON) if self.module == "keras" else sys.executable
 
     @property
+    def is_here(self) -> bool:
+        """Whether its framework can be imported; the environment of Keras has all of them."""
+        return self.module == "keras" or importlib.util.find_spec(self.backend.replace("scikit-", "sk")) is not None
+
+    @property
     def packages(self) -> list[str]:
         """The distributions whose versions belong in the report."""
         stack = {"jax": ["jax", "jaxlib"], "torch": ["torch"], "tensorflow": ["tensorflow-cpu"]}
@@ -37,6 +43,7 @@ PEERS = {
     for peer in (
         Peer("tahr_jax", "tahr on JAX", "tahr", "jax"),
         Peer("tahr_torch", "tahr on torch", "tahr", "torch"),
+        Peer("tahr_tensorflow", "tahr on TensorFlow", "tahr", "tensorflow"),
         Peer("tahr_numpy", "tahr on NumPy", "tahr", "numpy"),
         Peer("keras_jax", "Keras on JAX", "keras", "jax"),
         Peer("keras_torch", "Keras on torch", "keras", "torch"),

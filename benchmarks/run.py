@@ -57,7 +57,7 @@ def missing_modules(unwanted: list[str]) -> dict[str, str]:
 def measure_one(workload: Workload, options: argparse.Namespace, missing: dict[str, str]) -> Result:
     """Measure a workload with the peers that are wanted and there, and print it."""
     wanted = [name for name in workload.peers if not options.peers or name in options.peers]
-    names = [name for name in wanted if PEERS[name].module not in missing]
+    names = [name for name in wanted if PEERS[name].module not in missing and PEERS[name].is_here]
     print(f"\n{workload.name}: {workload.title}", flush=True)
     cores = machine.available_cores()[: options.threads]
     result = measure(workload, names, cores, options.rounds, options.seconds, options.timeout)

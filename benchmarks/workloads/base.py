@@ -81,6 +81,9 @@ class Bar:
     offset: float = 0.0
 
 
+ON_TENSORFLOW = Bar("at least 0.95 x as fast as Keras on it", "tahr_tensorflow", 1 / 0.95, "keras_tensorflow")
+
+
 @dataclass(frozen=True)
 class Workload:
     """One row of the results. `expected` holds the figures of the design's table, in `unit`."""
@@ -133,7 +136,8 @@ def training_runner(task: Task) -> Callable[[Any], Runner]:
     return runner
 
 
-TRAINING_PEERS = ("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow", "jax_loop", "torch")
+API_PEERS = ("tahr_jax", "tahr_torch", "tahr_tensorflow", "keras_jax", "keras_torch", "keras_tensorflow")
+TRAINING_PEERS = (*API_PEERS, "jax_loop", "torch")
 
 
 def training_workload(name: str, title: str, task: Task) -> Workload:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from workloads.base import Bar, Task, Workload, glorot, training_runner
+from workloads.base import API_PEERS, Bar, Task, Workload, glorot, training_runner
 
 BATCH_SIZE, STEPS, CLASSES = 64, 16, 10
 FILTERS = (3, 32, 64, 64)
@@ -103,7 +103,7 @@ WORKLOADS = (
         unit="ms a step",
         scale=1e3,
         peers=(
-            *("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow"),
+            *API_PEERS,
             *("jax_loop", "jax_scan", "jax_patches", "torch", "torch_fused"),
         ),
         runner=training_runner(TASK),

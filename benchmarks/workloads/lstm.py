@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from workloads.base import Task, Workload, glorot, training_runner
+from workloads.base import API_PEERS, Task, Workload, glorot, training_runner
 
 VOCABULARY, WIDTH, UNITS, LENGTH, BATCH_SIZE, STEPS = 20_000, 128, 128, 80, 64, 16
 
@@ -88,7 +88,7 @@ WORKLOADS = (
         unit="ms a step",
         scale=1e3,
         peers=(
-            *("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow"),
+            *API_PEERS,
             *("jax_loop", "jax_scan", "torch", "torch_fused"),
         ),
         runner=training_runner(TASK),

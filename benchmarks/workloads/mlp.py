@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from workloads.base import Bar, Repeated, Runner, Task, Workload, glorot, training_runner
+from workloads.base import API_PEERS, Bar, Repeated, Runner, Task, Workload, glorot, training_runner
 
 PEERS = (
-    *("tahr_jax", "tahr_torch", "keras_jax", "keras_torch", "keras_tensorflow"),
+    *API_PEERS,
     *("jax_loop", "jax_scan", "torch", "torch_fused", "sklearn"),
 )
 

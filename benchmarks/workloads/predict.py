@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from workloads.base import Bar, Runner, Task, Workload
+from workloads.base import API_PEERS, Bar, Runner, Task, Workload
 from workloads.mlp import MEDIUM, TINY, task
 
 PEERS = (
-    *("tahr_jax", "tahr_torch", "tahr_numpy", "keras_jax", "keras_torch", "keras_tensorflow"),
-    *("jax_loop", "torch"),
+    *API_PEERS,
+    *("tahr_numpy", "jax_loop", "torch"),
 )
 ROWS = 20_000
 DEFAULT_BATCH_SIZE = 32
@@ -80,7 +80,7 @@ WORKLOADS = (
         title="evaluate: 20,000 rows, MLP 784-512-512-10, batch 32, loss and accuracy",
         unit="ms a call",
         scale=1e3,
-        peers=("tahr_jax", "tahr_torch", "tahr_numpy", "keras_jax", "keras_torch", "keras_tensorflow"),
+        peers=(*API_PEERS, "tahr_numpy"),
         runner=evaluate_runner,
     ),
 )
