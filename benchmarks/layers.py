@@ -9,7 +9,7 @@ Each row is measured in processes of its own, one after the other, and printed w
   dense update takes at the speed with which this machine reads and writes memory (gradient, weight and two slots of
   Adam: 4 arrays read, 3 written).
 - recurrent: a training step of LSTM and GRU of 128 units at batch 64 with 80 steps of 128 features, beside the same in
-  PyTorch alone.
+  PyTorch alone: medians of three rounds, in which the three take turns.
 - attention: the largest memory of a process that takes the gradient of causal attention (8 heads of 64, batch 1) for
   twice as many tokens again and again: what it takes beyond the process without it, and how much more each time.
 """
@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -33,8 +34,8 @@ UNITS, STEPS, EXAMPLES = 128, 80, 64
 LENGTHS = (1024, 2048, 4096, 8192)
 
 
-def best(run: Callable[[], Any], rounds: int = 5) -> float:
-    """Return the shortest time of a call in milliseconds, after two calls that do not count."""
+def best(run: Callable[[], Any], rounds: int = 5, choose: Callable[[list[float]], float] = min) -> float:
+    """Return the shortest (or another) time of a call in milliseconds, after two calls that do not count."""
     run()
     run()
     times = []
@@ -42,7 +43,7 @@ def best(run: Callable[[], Any], rounds: int = 5) -> float:
         began = time.perf_counter()
         run()
         times.append(time.perf_counter() - began)
-    return 1e3 * min(times)
+    return 1e3 * choose(times)
 
 
 # ---- what the child processes measure ---
@@ -72,7 +73,7 @@ def recurrent(kind: str) -> dict[str, float]:
     steps = 8
     x = np.random.default_rng(0).normal(size=(EXAMPLES * steps, STEPS, WIDTH * 2)).astype("float32")
     y = x[:, 0, :1]
-    return {"step": best(lambda: model.fit(x, y, EXAMPLES, epochs=4, verbose=0), 4) / steps / 4}
+    return {"step": best(lambda: model.fit(x, y, EXAMPLES, epochs=4, verbose=0), 4, statistics.median) / steps / 4}
 
 
 def raw_recurrent(kind: str) -> dict[str, float]:
@@ -89,7 +90,11 @@ def raw_recurrent(kind: str) -> dict[str, float]:
         loss.backward()
         optimizer.step()
 
-    return {"step": best(lambda: [step(b) for _ in range(4) for b in torch.randperm(len(x)).split(EXAMPLES)], 4) / 32}
+    def epochs() -> None:
+        for batch in (b for _ in range(4) for b in torch.randperm(len(x)).split(EXAMPLES)):
+            step(batch)
+
+    return {"step": best(epochs, 4, statistics.median) / 32}
 
 
 def attention(length: int, whole: bool) -> dict[str, float]:
@@ -137,11 +142,13 @@ def embedding_row() -> None:
 
 def recurrent_row() -> None:
     for kind in ("LSTM", "GRU"):
-        raw = measure("torch", "raw_recurrent", kind)["step"]
-        for backend in ("jax", "torch"):
-            step = measure(backend, "recurrent", kind)["step"]
-            print(f"{kind} {UNITS} units, batch {EXAMPLES}, {STEPS} steps, {backend}: {step:.1f} ms a step, "
-                  f"{step / raw:.2f} of raw PyTorch ({raw:.1f} ms)", flush=True)  # fmt: skip
+        names = {"raw": ("torch", "raw_recurrent"), "jax": ("jax", "recurrent"), "torch": ("torch", "recurrent")}
+        rounds = [{who: measure(*name, kind)["step"] for who, name in names.items()} for _ in range(3)]
+        steps = {who: statistics.median(r[who] for r in rounds) for who in names}
+        for who in ("jax", "torch"):
+            ratio = statistics.median(r[who] / r["raw"] for r in rounds)
+            print(f"{kind} {UNITS} units, batch {EXAMPLES}, {STEPS} steps, {who}: {steps[who]:.1f} ms a step, "
+                  f"{ratio:.2f} of raw PyTorch ({steps['raw']:.1f} ms)", flush=True)  # fmt: skip
 
 
 def attention_row() -> None:
