@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+from tahr.saving.errors import understanding
+
 __all__ = ["OldArguments", "Recorded", "own_class", "parameters_of", "takes_old_names"]
 
 # What every config has although a user's constructor may not take it, and the attribute that it sets.
@@ -121,6 +123,7 @@ class Recorded(OldArguments):
             ) from error
 
     @classmethod
+    @understanding()
     def from_config(cls, config: dict[str, Any]) -> Any:
         """Return a new object made from what `get_config` gave."""
         from tahr.saving.serialization import deserialize_keras_object, is_serialized

@@ -28,6 +28,7 @@ from tahr.masks import get_mask, masks_of, set_mask
 from tahr.ops.work import counting
 from tahr.recording import Recorded, parameters_of
 from tahr.rematerialization import current_remat_scope
+from tahr.saving.errors import understanding
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
 from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope
 
@@ -733,6 +734,7 @@ class Layer(Recorded, Operation):
         return config
 
     @classmethod
+    @understanding()
     def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
         """Return a new layer made from what `get_config` gave; `custom_objects` are classes and functions by name.
 

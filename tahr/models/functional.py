@@ -9,6 +9,7 @@ from tahr.layers.structure import unique
 from tahr.masks import set_mask
 from tahr.models.function import Function, fit_input, match_structure
 from tahr.models.model import Model
+from tahr.saving.errors import understanding
 from tahr.symbolic import KerasTensor
 
 __all__ = ["Functional", "initialize"]
@@ -93,6 +94,7 @@ class Functional(Model):
         return graph_config(self)
 
     @classmethod
+    @understanding()
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """Return a new model made from what `get_config` gave."""
         from tahr.models.graph_config import model_from_graph

@@ -8,6 +8,7 @@ from tahr.layers.layer import Layer
 from tahr.models.function import Function, fit_input
 from tahr.models.functional import run
 from tahr.models.model import Model
+from tahr.saving.errors import understanding
 from tahr.symbolic import KerasTensor, SymbolicValueError
 
 __all__ = ["Sequential"]
@@ -197,6 +198,7 @@ class Sequential(Model):
         return config
 
     @classmethod
+    @understanding()
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """Return a new model made from what `get_config` gave."""
         from tahr.saving import deserialize_keras_object

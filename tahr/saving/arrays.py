@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr.saving.errors import UnreadableFileError
+from tahr.saving.errors import UnreadableFileError, understanding
 from tahr.saving.hdf5 import h5_reading, is_hdf5, read_array
 
 __all__ = ["read_arrays"]
@@ -32,7 +32,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
         return read_safetensors(path)
     found: dict[str, np.ndarray] = {}
-    with contextlib.ExitStack() as scope:
+    with understanding(str(path)), contextlib.ExitStack() as scope:
         for file in _files(path, scope):
             _collect(file, found)
     return found

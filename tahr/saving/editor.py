@@ -8,6 +8,7 @@ import numpy as np
 
 from tahr.saving.arrays import read_arrays
 from tahr.saving.atomic import replacing
+from tahr.saving.errors import UnreadableFileError
 from tahr.saving.hdf5 import h5_writing, write_array
 from tahr.saving.weights import existing
 
@@ -52,10 +53,12 @@ class KerasFileEditor:
             self.metadata, self.config = _descriptions(path)
         self.weights_dict: Group = {}
         for place, array in read_arrays(path).items():
-            group = self.weights_dict
-            *groups, name = [part for part in place.split("/") if part != "vars"]
+            group: Any = self.weights_dict
+            *groups, name = [part for part in place.split("/") if part != "vars"] or [""]
             for part in groups:
-                group = group.setdefault(part, {})
+                group = group.setdefault(part, {}) if isinstance(group, dict) else None
+            if not isinstance(group, dict) or not name or name in group:
+                raise UnreadableFileError(f"{path}: {place} is not where a file of weights has arrays.")
             group[name] = array
 
     # ---- looking ------------------------------------------------------------------------------------------------
@@ -205,7 +208,11 @@ def _descriptions(path: Path) -> tuple[Any, Any]:
 
     with model_content(path) as content:
         metadata = parse_json(content.text(METADATA), str(path)) if content.has(METADATA) else {}
-        return metadata, parse_json(content.text(CONFIG), str(path))
+        config = parse_json(content.text(CONFIG), str(path))
+    for name, value in ((METADATA, metadata), (CONFIG, config)):
+        if not isinstance(value, dict):
+            raise UnreadableFileError(f"{path}: {name} is damaged; expected a JSON object, received {value!r:.80}.")
+    return metadata, config
 
 
 def _check_name(name: Any, argument: str) -> None:

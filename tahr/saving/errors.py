@@ -3,6 +3,7 @@
 import contextlib
 import dis
 import sysconfig
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,32 +30,46 @@ class UnsafeNameError(UnsafeFileError, TypeError):
     """The file names what is no part of any model, such as a function of the operating system."""
 
 
+class _Depth(threading.local):
+    blocks = 0
+
+
+_depth = _Depth()
+
+
 @contextlib.contextmanager
-def understanding(where: str) -> Iterator[None]:
+def understanding(where: str | None = None) -> Iterator[None]:
     """Make errors of files out of what goes wrong inside where a file has not the expected form.
 
     What code of the user's own raises, such as the constructor of a registered class, stays as it is, and so do errors
     of type and value that say what is wrong; they get a note that names the file.
 
     Args:
-        where: name of the file for errors.
+        where: name of the file for errors; None for a description, whose errors a block around this one tells of.
 
     Raises:
         UnreadableFileError: instead of a `KeyError`, `AttributeError` and the like.
     """
+    if where is None and _depth.blocks:
+        yield
+        return
+    _depth.blocks += 1
     try:
         yield
     except (OSError, UnsafeFileError):
         raise
     except (TypeError, ValueError, LookupError, AttributeError, RecursionError, ArithmeticError) as error:
         if _in_own_code(error) or isinstance(error, (TypeError, ValueError)) and _said(error):
-            error.add_note(f"Raised while reading {where}.")
+            if where is not None:
+                error.add_note(f"Raised while reading {where}.")
             raise
         problem = f"{error} is missing" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         raise UnreadableFileError(
-            f"{where}: is damaged, or not what a model is saved as ({problem}). Expected each object in its "
-            "description as a dict of 'class_name' and 'config', with all that its class needs."
+            f"{where or 'The description'}: is damaged, or not what a model is saved as ({problem}). Expected each "
+            "object in its description as a dict of 'class_name' and 'config', with all that its class needs."
         ) from error
+    finally:
+        _depth.blocks -= 1
 
 
 def _in_own_code(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tahr.saving import registry
-from tahr.saving.errors import UnsafeFileError, UnsafeNameError
+from tahr.saving.errors import UnsafeFileError, UnsafeNameError, understanding
 from tahr.saving.names import holds_code, is_foreign
 from tahr.saving.registry import CustomObjectScope
 
@@ -181,6 +181,7 @@ def deserialize_keras_object(
 
     Raises:
         TypeError: if `config` names a class or function that is neither built in nor registered.
+        UnreadableFileError: if it is no description of an object.
         UnsafeFileError: if it holds code.
 
     >>> keras.saving.deserialize_keras_object(
@@ -195,7 +196,7 @@ def deserialize_keras_object(
     outer = _state.read
     _state.read = {} if outer is None else outer
     try:
-        with CustomObjectScope(custom_objects):
+        with CustomObjectScope(custom_objects), understanding():
             return _read(config, module_objects)
     finally:
         _state.read = outer

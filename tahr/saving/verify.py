@@ -8,6 +8,7 @@ import numpy as np
 from tahr import tree
 from tahr.saving.archive import Archive
 from tahr.saving.archive_writer import digests_of
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError, understanding
 from tahr.saving.manifest import MANIFEST, read_example, read_manifest
 from tahr.saving.scan import scan_file
 
@@ -45,13 +46,17 @@ def verify_file(path: Path, custom_objects: Any = None) -> dict[str, Any]:
         return found
     if scanned["format"] != "keras":
         return {**found, "status": "unsigned", "problems": [f"{path}: is no .keras file, so it has no checksums."]}
-    with Archive(path) as archive:
-        manifest = read_manifest(archive)
-        if manifest is None:
-            return {**found, "status": "unsigned", "problems": [f"{path}: has no checksums; tahr did not write it."]}
-        found["problems"] += _compare_members(archive, manifest["members"])
-        if manifest.get("example"):
-            _run_example(archive, manifest["example"], custom_objects, found)
+    try:
+        with understanding(str(path)), Archive(path) as archive:
+            if (manifest := read_manifest(archive)) is None:
+                problem = f"{path}: has no checksums; tahr did not write it."
+                return {**found, "status": "unsigned", "problems": [problem]}
+            found["problems"] += _compare_members(archive, manifest["members"])
+            if manifest.get("example"):
+                _run_example(archive, manifest["example"], custom_objects, found)
+    except (UnreadableFileError, UnsafeFileError) as error:
+        status = "unsafe" if isinstance(error, UnsafeFileError) else "damaged"
+        return {**found, "status": status, "problems": [*found["problems"], str(error)]}
     if found["problems"]:
         found["status"] = "changed"
     return found
@@ -81,8 +86,13 @@ def _run_example(archive: Archive, described: Any, custom_objects: Any, found: d
     except TypeError as error:
         found["example"] = f"not run: {error}"
         return
-    mine = [np.asarray(ops.convert_to_numpy(x), "float64") for x in tree.flatten(model(inputs, training=False))]
     theirs = [np.asarray(x, "float64") for x in tree.flatten(outputs)]
+    try:
+        mine = [np.asarray(ops.convert_to_numpy(x), "float64") for x in tree.flatten(model(inputs, training=False))]
+    except (TypeError, ValueError) as error:
+        found["example"] = "different"
+        found["problems"].append(f"The model does not take the recorded inputs: {error}")
+        return
     if [x.shape for x in mine] != [x.shape for x in theirs]:
         found["example"] = "different"
         found["problems"].append(

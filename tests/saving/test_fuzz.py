@@ -25,7 +25,9 @@ import tahr as keras
 from tahr import layers
 from tahr.saving import UnreadableFileError, UnsafeFileError
 from tahr.saving.checkpoint import read_checkpoint, write_checkpoint
+from tahr.saving.errors import _said as said
 from tahr.saving.scan import scan_file
+from tahr.saving.verify import verify_file
 from tests.saving.old_models import packed
 
 pytestmark = pytest.mark.once
@@ -209,19 +211,57 @@ def put_description(name: str, content: dict[str, Any], path: Path) -> None:
                 h5.attrs[part] = content[part] if isinstance(content[part], str) else json.dumps(content[part])
 
 
-def load_changed(name: str, place: tuple[Any, ...], change: Any, path: Path) -> None:
-    """Load a file after a change of one part of its descriptions; only errors of files and of values are allowed."""
-    content = copy.deepcopy(described(name))
+def changed(content: Any, place: tuple[Any, ...], change: Any) -> Any:
+    """Return a copy of a description in which one part is gone or something else."""
+    content = copy.deepcopy(content)
     owner = functools.reduce(lambda inner, key: inner[key], place[:-1], content)
     if change is DELETED:
         del owner[place[-1]]
     else:
         owner[place[-1]] = change
+    return content
+
+
+def edited(path: Path, config: Any) -> None:
+    with contextlib.redirect_stdout(io.StringIO()):
+        keras.saving.KerasFileEditor(path.rename(path.with_suffix(".keras"))).summary()
+
+
+def from_config(path: Path, config: Any) -> Any:
+    cls = keras.Sequential if config["class_name"] == "Sequential" else keras.Model
+    return cls.from_config(config["config"])
+
+
+# Ways into descriptions, by a file that has one and by the description alone.
+WAYS: dict[str, Callable[[Path, Any], Any]] = {
+    "load_model": lambda path, config: keras.saving.load_model(path),
+    "placeholders": lambda path, config: keras.saving.load_model(path, on_unknown="placeholder"),
+    "weights_only": lambda path, config: keras.saving.load_model(path, weights_only=True),
+    "load_weights": lambda path, config: small().load_weights(path),
+    "editor": edited,
+    "verify": lambda path, config: verify_file(path),
+    "json": lambda path, config: keras.models.model_from_json(json.dumps(config)),
+    "deserialize": lambda path, config: keras.saving.deserialize_keras_object(config),
+    "layers.deserialize": lambda path, config: keras.layers.deserialize(config),
+    "from_config": from_config,
+}
+
+
+def read_changed(way: str, name: str, content: dict[str, Any], path: Path) -> None:
+    """Read changed descriptions; only errors of files, and of types and values that say what is wrong, are allowed."""
     put_description(name, content, path)
-    with contextlib.suppress(UnreadableFileError, UnsafeFileError, *CONFIG_ERRORS), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        keras.saving.load_model(path)
-    assert isinstance(scan_file(path)["findings"], list)
+    config = content.get("config.json" if name.endswith(".keras") else "model_config")
+    whole = isinstance(config, dict) and {"class_name", "config"} <= config.keys()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            WAYS[way](path, config if whole else {"class_name": "Sequential", "config": config})
+    except (UnreadableFileError, UnsafeFileError):
+        pass
+    except CONFIG_ERRORS as error:
+        assert said(error), repr(error)
+    if path.exists():
+        assert isinstance(scan_file(path)["findings"], list)
 
 
 DELETED = object()
@@ -232,10 +272,71 @@ DELETED = object()
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_changed_descriptions(name: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
-    """Any part of a real file's descriptions may be missing or be something else."""
+    """Any part of a real file's descriptions may be missing or be something else, for any way in."""
+    way = data.draw(st.sampled_from(["load_model", *WAYS]))
     place = data.draw(st.sampled_from(list(places_of(described(name)))))
-    change = data.draw(st.sampled_from([DELETED, *RETYPED]))
-    load_changed(name, place, change, tmp_path_factory.mktemp("changed") / f"x{Path(name).suffix}")
+    content = changed(described(name), place, data.draw(st.sampled_from([DELETED, *RETYPED])))
+    read_changed(way, name, content, tmp_path_factory.mktemp("changed") / f"x{Path(name).suffix}")
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in ("weights_only", "load_weights", "editor")])
+def test_each_way_into_descriptions(way: str, tmp_path: Path) -> None:
+    """What Python stumbles over in a description is told as damage; the class of the error is the same everywhere."""
+    place = ("config.json", "config", "layers", 1, "config", "kernel_initializer")
+    for change in ({"module": 1, "class_name": "Zeros", "config": {}}, {"module": "keras", "class_name": []}):
+        content = changed(described("a.keras"), place, {"registered_name": None, **change})
+        put_description("a.keras", content, tmp_path / "a.keras")
+        if way == "verify":
+            manifest(tmp_path / "a.keras", {"example": None})
+            assert verify_file(tmp_path / "a.keras")["status"] == "changed"
+            manifest(tmp_path / "a.keras", {"example": {"inputs": 1.0, "outputs": 1.0}})
+            assert verify_file(tmp_path / "a.keras")["status"] == "damaged"
+            continue
+        with pytest.raises(UnreadableFileError, match="is damaged, or not what a model is saved as"):
+            WAYS[way](tmp_path / "a.keras", content["config.json"])
+
+
+def manifest(path: Path, content: dict[str, Any]) -> None:
+    """Put a manifest into a file."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist() if not name.startswith("tahr/")}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in {**members, "tahr/manifest.json": json.dumps({"members": {}, **content}).encode()}.items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"members": []}, "damaged"), ({"members": {"config.json": 1}}, "damaged"), ({"example": 1}, "damaged"),
+     ({"example": {"inputs": [], "outputs": []}}, "changed"), ({"example": {"inputs": "x", "outputs": 0.0}}, "changed"),
+     ({"example": {"inputs": 1.0, "outputs": 10**400}}, "damaged"), ({"example": {"inputs": 1.0}}, "damaged"),
+     ({"example": {"inputs": {"kind": "array", "index": -1, "dtype": "f4"}, "outputs": 0.0}}, "damaged")],
+    ids=str,
+)  # fmt: skip
+def test_damaged_manifests(change: dict[str, Any], status: str, tmp_path: Path) -> None:
+    (tmp_path / "a.keras").write_bytes(written()["a.keras"])
+    manifest(tmp_path / "a.keras", change)
+    found = verify_file(tmp_path / "a.keras")
+    assert found["status"] == status and found["problems"]
+
+
+@pytest.mark.parametrize(
+    "places", [("vars",), ("layers/dense/vars/0", "layers/vars/dense"), ("layers/x", "layers/vars/x/y")], ids=str
+)
+def test_editor_and_arrays_in_odd_places(places: tuple[str, ...], tmp_path: Path) -> None:
+    """Two arrays never become one, nor an array what holds another."""
+    with h5py.File(tmp_path / "a.weights.h5", "w") as h5:
+        for place in places:
+            h5[place] = np.ones(2)
+    with pytest.raises(UnreadableFileError, match=r"a\.weights\.h5: .*is not where"):
+        keras.saving.KerasFileEditor(tmp_path / "a.weights.h5")
+
+
+@pytest.mark.parametrize("member", ["config.json", "metadata.json"])
+def test_editor_and_odd_descriptions(member: str, tmp_path: Path) -> None:
+    put_description("a.keras", {**described("a.keras"), member: [1]}, tmp_path / "a.keras")
+    with pytest.raises(UnreadableFileError, match=f"{member} is damaged"):
+        keras.saving.KerasFileEditor(tmp_path / "a.keras")
 
 
 def no_text(of: str) -> Callable[[Any], None]:
@@ -287,11 +388,16 @@ class Picky(layers.Layer):
 def test_errors_of_own_classes_stay(ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a registered class raises is no damage of the file."""
     path = tmp_path / f"model.{ending}"
-    keras.Sequential([keras.Input((2,)), Picky()]).save(path)
+    layer = Picky()
+    keras.Sequential([keras.Input((2,)), layer]).save(path)
     monkeypatch.setattr(Picky, "sizes", {})
     with pytest.raises(KeyError, match="a") as caught:
         keras.saving.load_model(path, custom_objects={"Picky": Picky})
     assert any(str(path) in note for note in caught.value.__notes__)
+    with pytest.raises(KeyError, match="a"):
+        keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer), {"Picky": Picky})
+    with pytest.raises(KeyError, match="a"):
+        Picky.from_config({"name": "x"})
 
 
 @pytest.mark.slow
