@@ -77,6 +77,7 @@ def environment(peer: Peer, threads: int) -> dict[str, str]:
         "KERAS_BACKEND": peer.backend,
         "TAHR_BACKEND": peer.backend,
         "TAHR_COMPILE_CACHE": "0",  # times to start are those of a first run
+        "PYTHONDONTWRITEBYTECODE": "",  # what is imported was compiled before, as after an installation
     }
     if peer.module == "tahr":
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
