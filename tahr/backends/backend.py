@@ -618,6 +618,13 @@ class Backend:
         """Make an optimizer's update on all arrays at once, overwriting them, and return whether there is a way to."""
         return False
 
+    def reader(self, data: Any) -> Callable[[], Any] | None:
+        """Return what begins a pass over a data set of the framework's own, or None for one that is read on the host.
+
+        A pass has `take(most)`, which gives the next batches as a block (see `backends/tensorflow/datasets.py`).
+        """
+        return None
+
     def seed_all(self, seed: int) -> None:
         """Seed the framework's own global generators, for the sake of native code."""
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr import tree
+from tahr import backends, tree
 from tahr.trainer.sources.arrays import ArraySource, to_arrays
 from tahr.trainer.sources.rows import Rows
 from tahr.trainer.sources.source import Source
@@ -84,6 +84,11 @@ def _stream(x: Any, y: Any, sample_weight: Any, batch_size: Any, shuffle: bool, 
         return DatasetSource(x, shuffle, seed, steps, changes)
     if not isinstance(x, Iterable):
         raise TypeError(f"{what}: expected arrays, a generator or a dataset; received {name}.")
+    reader = backends.current().reader(x)
+    if reader is not None:
+        from tahr.trainer.sources.native import NativeSource
+
+        return NativeSource(x, reader, steps, [change for change in changes if change is not entry])  # it holds no text
     return IterableSource(x, steps, changes)
 
 
