@@ -5,6 +5,7 @@ from typing import Any
 
 from tahr import backends, dtypes, shapes, tree
 from tahr.masks import get_mask, set_mask
+from tahr.saving.errors import count_graph
 from tahr.symbolic import KerasTensor, Node, Operation, any_symbolic, forget, walk
 
 __all__ = ["Function", "order_operations"]
@@ -130,6 +131,7 @@ class Function(Operation):
         flat = forget(tree.flatten(inputs))
         if all(shapes.of(x) == y.shape for x, y in zip(flat, self._inputs, strict=True)):
             return forget(self._outputs_struct)
+        count_graph()
         return self.run(flat)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

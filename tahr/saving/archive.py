@@ -1,10 +1,12 @@
 """The zip around a model: members are looked at before any is unpacked, and large ones are read in place."""
 
+import errno
 import io
 import os
 import stat
 import tempfile
 import threading
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ __all__ = ["Archive", "Window"]
 
 TEXT_LIMIT = 256 << 20
 RATIO = 1000
+VALUE, VALUES = 100, 16 << 20  # bytes that a value of JSON takes, and what all of a text may take in any case
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of errors while unpacking, those that are not the file's fault
 
 
 class Archive:
@@ -71,15 +75,23 @@ class Archive:
 
         Raises:
             UnreadableFileError: if it is missing or damaged.
-            UnsafeFileError: if it is larger than 256 MiB.
+            UnsafeFileError: if it is larger than 256 MiB, or its values take far more than its size.
         """
         info = self._member(name)
         if info.file_size > TEXT_LIMIT:
             raise UnsafeFileError(f"{self.path}: {name} declares {info.file_size:,} bytes, more than {TEXT_LIMIT:,}.")
         try:
-            return self._zip.read(info).decode("utf-8")
+            with self._zip.open(info) as file:
+                content = file.read(info.file_size)  # more than that is not unpacked
+            text = content.decode("utf-8")
         except (zipfile.BadZipFile, EOFError, OSError, ValueError, zlib.error) as error:
             raise UnreadableFileError(f"{self.path}: {name} is damaged ({error}).") from error
+        values = sum(map(content.count, (b",", b"[", b"{")))
+        if values * VALUE > max(VALUES, RATIO * info.compress_size):
+            raise UnsafeFileError(
+                f"{self.path}: {name} holds {values:,} values in {info.compress_size:,} packed bytes."
+            )
+        return text
 
     @contextmanager
     def open(self, name: str, check: bool = True) -> Iterator[IO[bytes]]:
@@ -134,9 +146,14 @@ class Archive:
                 continue
             found = True
             place = target.joinpath(*PurePosixPath(inside).parts)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with open(place, "wb") as file:
-                self._copy(info, file)
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with open(place, "xb") as file:
+                    self._copy(info, file)
+            except OSError as error:
+                if isinstance(error, UnreadableFileError) or error.errno in DISK:
+                    raise
+                raise UnreadableFileError(f"{self.path}: {name[:80]} cannot be unpacked ({error.strerror}).") from error
         return found
 
     def _member(self, name: str) -> zipfile.ZipInfo:
@@ -149,10 +166,11 @@ class Archive:
 
 def _checked(archive: zipfile.ZipFile, path: Path, size: int) -> dict[str, zipfile.ZipInfo]:
     found: dict[str, zipfile.ZipInfo] = {}
+    names: set[str] = set()
     end = 0
     for info in sorted(archive.infolist(), key=lambda i: i.header_offset):
         name, problem = info.filename, None
-        if name in found:
+        if (plain := unicodedata.normalize("NFKC", name)) in names:  # as file systems may see it
             problem = "occurs twice"
         elif _leads_outside(name) or _leads_outside(info.orig_filename):
             problem = "has a name that leads outside the file"
@@ -172,6 +190,7 @@ def _checked(archive: zipfile.ZipFile, path: Path, size: int) -> dict[str, zipfi
             raise UnsafeFileError(f"{path}: the member {name!r} {problem}, so the file is not opened.")
         end = info.header_offset + 30 + len(info.orig_filename.encode("utf-8", "replace")) + info.compress_size
         found[name] = info
+        names.add(plain)
     return found
 
 
@@ -191,6 +210,9 @@ def _data_start(file: IO[bytes], info: zipfile.ZipInfo, path: Path) -> int:
     head = file.read(30)
     if len(head) < 30 or head[:4] != b"PK\x03\x04":
         raise UnreadableFileError(f"{path}: the member {info.filename!r} is damaged.")
+    name = file.read(int.from_bytes(head[26:28], "little"))
+    if name.decode("utf-8" if head[7] & 8 else "cp437", "replace") != info.orig_filename:
+        raise UnreadableFileError(f"{path}: the member {info.filename!r} has another name where it lies, {name!r:.80}.")
     return info.header_offset + 30 + int.from_bytes(head[26:28], "little") + int.from_bytes(head[28:30], "little")
 
 

@@ -1,6 +1,7 @@
 """Nested data with arrays as one file: a zip of `state.json` and an `.npy` member for each array."""
 
 import json
+import math
 from pathlib import Path
 from typing import IO, Any
 
@@ -9,11 +10,12 @@ import numpy as np
 from tahr.saving.archive import Archive
 from tahr.saving.archive_writer import ArchiveWriter
 from tahr.saving.atomic import replacing
-from tahr.saving.errors import UnreadableFileError
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 
 __all__ = ["decode", "encode", "read_checkpoint", "write_checkpoint"]
 
 FORMAT = 1
+NPY_HEADER = 10_000  # bytes, as NumPy has it
 PLAIN = (bool, int, float, str, type(None))
 
 
@@ -45,6 +47,7 @@ def read_checkpoint(path: Path) -> Any:
 
     Raises:
         UnreadableFileError: if the file is missing, damaged, cut off or of another kind.
+        UnsafeFileError: if it holds anything that is not data, or declares far more than it holds.
     """
     with Archive(path) as archive:
         try:
@@ -52,7 +55,7 @@ def read_checkpoint(path: Path) -> Any:
             if content["format"] != FORMAT:
                 raise ValueError(f"it has format {content['format']!r}; this version reads format {FORMAT}")
             return decode(content["state"], archive)
-        except UnreadableFileError:
+        except (UnreadableFileError, UnsafeFileError):
             raise
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, MemoryError) as error:
             raise UnreadableFileError(f"{path}: not a readable checkpoint ({error}).") from error
@@ -111,9 +114,38 @@ def decode(value: Any, archive: Archive, folder: str = "arrays") -> Any:
     return _read_array(archive, f"{folder}/{int(value['index'])}.npy", value["dtype"])
 
 
+def check_npy(file: IO[bytes], where: str) -> None:
+    """Look at the header of an `.npy` file, and go back to its beginning.
+
+    Raises:
+        UnreadableFileError: if it is none.
+        UnsafeFileError: if it declares Python objects, or more than it holds.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        begin = file.tell()
+        length = int.from_bytes(file.read(2 if version == (1, 0) else 4), "little")
+        if length > NPY_HEADER:
+            raise UnsafeFileError(f"{where} declares a header of {length:,} bytes.")
+        file.seek(begin)
+        reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = reader(file)
+    except (ValueError, EOFError, SyntaxError) as error:
+        if isinstance(error, UnsafeFileError):
+            raise
+        raise UnreadableFileError(f"{where} is no readable array ({error}).") from error
+    if dtype.hasobject:
+        raise UnsafeFileError(f"{where} holds Python objects, which only a program can read.")
+    start = file.tell()
+    if math.prod(shape) * dtype.itemsize > file.seek(0, 2) - start:
+        raise UnsafeFileError(f"{where} declares more than it holds.")
+    file.seek(0)
+
+
 def _read_array(archive: Archive, name: str, dtype: str) -> np.ndarray:
     file: IO[bytes]
     with archive.open(name) as file:  # which compares its checksum
+        check_npy(file, f"{archive.path}: {name}")
         array = np.lib.format.read_array(file, allow_pickle=False)
     if array.dtype.name == dtype or array.dtype.kind in "SU":
         return array

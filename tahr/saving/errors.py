@@ -8,7 +8,14 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["MissingFileError", "UnreadableFileError", "UnsafeFileError", "UnsafeNameError", "understanding"]
+__all__ = [
+    "MissingFileError",
+    "UnreadableFileError",
+    "UnsafeFileError",
+    "UnsafeNameError",
+    "count_graph",
+    "understanding",
+]
 
 # Where code lies that no user of tahr wrote for a model.
 LIBRARIES = (str(Path(__file__).parents[1]), *(sysconfig.get_path(kind) for kind in ("stdlib", "purelib", "platlib")))
@@ -30,11 +37,15 @@ class UnsafeNameError(UnsafeFileError, TypeError):
     """The file names what is no part of any model, such as a function of the operating system."""
 
 
-class _Depth(threading.local):
+GRAPHS = 1024  # graphs in graphs that are walked anew while one description is read
+
+
+class _Reading(threading.local):
     blocks = 0
+    graphs = 0
 
 
-_depth = _Depth()
+_reading = _Reading()
 
 
 @contextlib.contextmanager
@@ -50,10 +61,11 @@ def understanding(where: str | None = None) -> Iterator[None]:
     Raises:
         UnreadableFileError: instead of a `KeyError`, `AttributeError` and the like.
     """
-    if where is None and _depth.blocks:
+    if where is None and _reading.blocks:
         yield
         return
-    _depth.blocks += 1
+    _reading.graphs = _reading.graphs if _reading.blocks else 0
+    _reading.blocks += 1
     try:
         yield
     except (OSError, UnsafeFileError):
@@ -69,7 +81,20 @@ def understanding(where: str | None = None) -> Iterator[None]:
             "object in its description as a dict of 'class_name' and 'config', with all that its class needs."
         ) from error
     finally:
-        _depth.blocks -= 1
+        _reading.blocks -= 1
+
+
+def count_graph() -> None:
+    """Count a walk through a graph that is part of another; calls in calls may ask for any number of them.
+
+    Raises:
+        UnsafeFileError: if a description that is being read asks for more than 1,024.
+    """
+    _reading.graphs += 1
+    if _reading.blocks and _reading.graphs > GRAPHS:
+        raise UnsafeFileError(
+            f"The description calls models in models more than {GRAPHS:,} times, which no saved model does."
+        )
 
 
 def _in_own_code(error: BaseException) -> bool:

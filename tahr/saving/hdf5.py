@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ def h5_reading(source: Any, where: str) -> Iterator[Any]:
         ) from error
     with file:
         try:
-            _Check(file, where).run()
+            _Check(file, where, source).run()
             yield file
         except Exception as error:
             if isinstance(error, UnreadableFileError) or not _raised_by_h5py(error):
@@ -71,8 +72,8 @@ def h5_writing(target: Any) -> Iterator[Any]:
 class _Check:
     """One walk over all groups, links, data sets and attributes of a file."""
 
-    def __init__(self, file: Any, where: str):
-        self.file, self.where = file, where
+    def __init__(self, file: Any, where: str, source: Any):
+        self.file, self.where, self.source = file, where, source
         self.seen: set[Any] = set()
         self.size = file.id.get_filesize()
 
@@ -123,11 +124,13 @@ class _Check:
         foreign = [f[0] for f in map(plist.get_filter, range(plist.get_nfilters())) if f[0] not in FILTERS]
         if foreign:
             self.refuse(item, f"needs the filters {foreign}, which are code from elsewhere")
-        self.type(data.id.get_type(), item)
+        if data.shape is None:
+            raise UnreadableFileError(f"{self.where}: {item} is empty, where an array is expected.")
+        self.type(data.id.get_type(), item, data.size)
         stored = data.id.get_storage_size()
         if data.id.get_space().get_simple_extent_type() < 0:
             self.refuse(item, "has no known extent")
-        declared = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize if data.shape is not None else 0
+        declared = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize
         if declared > max(FREE, RATIO * stored):
             self.refuse(item, f"declares {declared:,} bytes but holds {stored:,}")
         if plist.get_layout() == 2 and data.chunks:  # one chunk is unpacked as a whole
@@ -135,13 +138,37 @@ class _Check:
             if chunk > max(FREE, RATIO * stored):
                 self.refuse(item, f"declares chunks of {chunk:,} bytes but holds {stored:,}")
 
-    def type(self, kind: Any, item: str) -> None:
-        import h5py
+    def type(self, kind: Any, item: str, count: int | None) -> None:
+        """Refuse a type that leads elsewhere or that has any size; `count` is how many of it there are."""
+        from h5py import h5t
 
-        if kind.get_class() == h5py.h5t.REFERENCE or (
-            kind.get_class() == h5py.h5t.VLEN and kind.get_super().get_class() == h5py.h5t.REFERENCE
-        ):
+        group = kind.get_class()
+        if group == h5t.REFERENCE:
             self.refuse(item, "holds references")
+        if group == h5t.VLEN:
+            self.refuse(item, "holds lists, each of any length")
+        if group == h5t.COMPOUND:
+            for i in range(kind.get_nmembers()):
+                self.type(kind.get_member_type(i), item, None)
+        if group == h5t.ARRAY:
+            self.type(kind.get_super(), item, None)
+        # texts lie apart from the list of them, and one may be listed any number of times
+        texts = count if group == h5t.STRING and kind.is_variable_str() else 0
+        if texts is None or texts > RATIO and texts * self.longest_text > max(FREE, RATIO * self.size):
+            self.refuse(item, "holds texts of any length, which may take far more than the file")
+
+    @functools.cached_property
+    def longest_text(self) -> int:
+        """The size of the largest collection of texts in the file. Source: HDF5's file format, section III.E."""
+        with contextlib.ExitStack() as scope:
+            file = self.source if hasattr(self.source, "read") else scope.enter_context(open(self.source, "rb"))
+            file.seek(0)
+            largest, rest = 0, b""
+            while piece := file.read(1 << 20):
+                rest = rest[-15:] + piece
+                for found in re.finditer(rb"GCOL....(.{8})", rest, re.DOTALL):
+                    largest = max(largest, min(self.size, int.from_bytes(found[1], "little")))
+            return largest
 
     def attributes(self, thing: Any) -> None:
         import h5py
@@ -150,8 +177,9 @@ class _Check:
             self.name(name, thing)
             attribute = h5py.h5a.open(thing.id, name.encode("utf-8"))
             item = f"the attribute {name!r} of {thing.name}"
-            self.type(attribute.get_type(), item)
-            declared = attribute.get_space().get_simple_extent_npoints() * attribute.get_type().get_size()
+            count = attribute.get_space().get_simple_extent_npoints()
+            self.type(attribute.get_type(), item, count)
+            declared = count * attribute.get_type().get_size()
             if declared > max(FREE, self.size):
                 self.refuse(item, f"declares {declared:,} bytes, more than the file has")
 

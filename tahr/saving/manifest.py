@@ -14,7 +14,7 @@ import numpy as np
 from tahr import tree
 from tahr.saving.archive import Archive
 from tahr.saving.archive_writer import ArchiveWriter
-from tahr.saving.errors import UnreadableFileError
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 
 __all__ = ["EXAMPLE", "MANIFEST", "make_manifest", "read_example", "read_manifest", "write_example"]
 
@@ -127,5 +127,7 @@ def read_example(archive: Archive, described: Mapping[str, Any]) -> tuple[Any, A
 
     try:
         return tuple(decode(described[side], archive, EXAMPLE) for side in ("inputs", "outputs"))  # type: ignore[return-value]
+    except UnsafeFileError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableFileError(f"{archive.path}: the recorded example is damaged ({error}).") from error

@@ -359,13 +359,13 @@ class _Folder:
 
     def text(self, name: str) -> str:
         try:
-            return (self._path / name).read_text(encoding="utf-8")
+            return existing(self._path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UnreadableFileError(f"{self._path}: {name} cannot be read ({error}).") from error
 
     @contextlib.contextmanager
     def weights(self, check: bool = True) -> Iterator[Any]:
-        place = self._path / WEIGHTS
+        place = existing(self._path / WEIGHTS)
         with h5_reading(place, str(place)) as h5:
             yield h5
 
@@ -375,7 +375,11 @@ class _Folder:
     def assets(self, folder: Path) -> bool:
         import shutil
 
-        if not (self._path / ASSETS).is_dir():
+        assets = self._path / ASSETS
+        for place in (assets, *assets.rglob("*")):
+            if place.is_symlink() or place.exists() and not (place.is_file() or place.is_dir()):
+                raise UnsafeFileError(f"{place}: is a link, a device or a pipe, so it is not opened.")
+        if not assets.is_dir():
             return False
-        shutil.copytree(self._path / ASSETS, folder, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(assets, folder, dirs_exist_ok=True)
         return True

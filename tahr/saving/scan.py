@@ -76,6 +76,8 @@ Findings = Iterator[dict[str, str]]
 def _kind_of(path: Path) -> tuple[str, Callable[[Path, dict[str, Any], bool], Findings]]:
     if path.is_dir():
         return "folder", _look_into_folder
+    if path.exists() and not path.is_file():
+        return "device", _refuse("is a device or a pipe, not a file")
     with open(path, "rb") as file:
         head = file.read(HEAD)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
@@ -151,22 +153,13 @@ def _zip_format(names: list[str]) -> str:
 
 
 def _look_at_npy(archive: Any, name: str, path: Path) -> Findings:
-    import numpy as np
+    from tahr.saving.checkpoint import check_npy
 
-    with archive.open(name) as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = reader(file, max_header_size=10_000)
-        except (ValueError, EOFError, SyntaxError) as error:
-            yield _finding("damaged", name, f"{path}: {name} is no readable array ({error}).")
-            return
-        here = file.tell()
-        held = file.seek(0, 2) - here
-        if dtype.hasobject:
-            yield _finding("unsafe", name, f"{path}: {name} holds Python objects, which only a program can read.")
-        elif int(np.prod(shape, dtype=object)) * dtype.itemsize > held:
-            yield _finding("unsafe", name, f"{path}: {name} declares more than it holds.")
+    try:
+        with archive.open(name) as file:
+            check_npy(file, f"{path}: {name}")
+    except (UnreadableFileError, UnsafeFileError) as error:
+        yield _finding("unsafe" if isinstance(error, UnsafeFileError) else "damaged", name, str(error))
 
 
 def _look_into_hdf5(path: Path, report: dict[str, Any], read: bool) -> Findings:
@@ -225,8 +218,8 @@ def _look_at_index(places: Any, path: Path) -> Findings:
 
 def _look_into_folder(path: Path, report: dict[str, Any], read: bool) -> Findings:
     for inner in sorted(path.rglob("*")):
-        if inner.is_symlink():
-            yield _finding("unsafe", str(inner), f"{inner}: is a link.")
+        if inner.is_symlink() or not (inner.is_file() or inner.is_dir()):
+            yield _finding("unsafe", str(inner), f"{inner}: is a link, a device or a pipe.")
         elif inner.is_file() and inner.suffix in (".json", ".h5", ".safetensors"):
             found = scan_file(inner, read)
             report["classes"] += [c for c in found["classes"] if c not in report["classes"]]

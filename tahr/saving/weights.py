@@ -232,10 +232,13 @@ def existing(filepath: Any) -> Path:
 
     Raises:
         MissingFileError: if it does not.
+        UnsafeFileError: if it is a device or a pipe, which may give anything without end.
     """
     path = Path(filepath)
     if not path.exists():
         raise MissingFileError(f"{path}: there is no such file (looked in {path.resolve().parent}).")
+    if not path.is_file() and not path.is_dir():
+        raise UnsafeFileError(f"{path}: is a device or a pipe, not a file.")
     return path
 
 

@@ -12,11 +12,13 @@ import json
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 from tahr import layers
 
@@ -107,6 +109,10 @@ CONFIGS: dict[str, Change] = {
     "open by name": put("activation", function("open")),
     "__import__ by name": put("activation", function("__import__")),
     "getattr by name": put("activation", function("getattr")),
+    "name behind a package": add(None, "Mine>builtins.eval", {}, "Mine>builtins.eval"),
+    "name behind two packages": add(None, "Mine>Mine>os.system", {}, "Mine>Mine>os.system"),
+    "function behind a package": put("activation", function("Mine>subprocess.Popen")),
+    "function as a type": put("dtype", described("builtins", "function", "os.system", "function")),
     "array of objects of any size": put("kernel_initializer", {
         "class_name": "__numpy__", "config": {"value": [1], "dtype": "V1000000000000"},
     }),
@@ -177,14 +183,33 @@ def hdf5_huge_packed(h5: Any) -> None:
 
 
 def hdf5_bomb(h5: Any) -> None:
-    import numpy as np
-
     h5.create_dataset("layers/dense/vars/0", data=np.zeros((1 << 24,), "u1"), chunks=(1 << 24,), compression="gzip")
     h5.create_dataset("layers/dense/vars/9", (1 << 44,), "u1", chunks=(1 << 24,), compression="gzip")
 
 
 def hdf5_references(h5: Any) -> None:
     h5.create_dataset("layers/dense/vars/0", (2,), dtype=h5py.ref_dtype)
+
+
+def hdf5_texts(h5: Any) -> None:
+    """List one text of 1 MB a hundred thousand times."""
+    texts = h5.create_dataset("layers/dense/vars/9", (1,), dtype=h5py.string_dtype(), chunks=(1,))
+    texts[0] = "x" * (1 << 20)
+    h5.flush()
+    _, place = texts.id.read_direct_chunk((0,))
+    kind: Any = {"dtype": h5py.string_dtype(), "chunks": (100_000,), "compression": "gzip"}
+    h5.create_dataset("layers/dense/vars/0", (100_000,), **kind).id.write_direct_chunk(
+        (0,), zlib.compress(place * 100_000)
+    )
+
+
+def hdf5_of_type(kind: Any, named: bool = False) -> Callable[[Any], None]:
+    def make(h5: Any) -> None:
+        if named:
+            h5["kind"] = kind
+        h5.create_dataset("layers/dense/vars/0", (2,), dtype=h5["kind"] if named else kind)
+
+    return make
 
 
 def hdf5_deep(h5: Any) -> None:
@@ -206,6 +231,13 @@ HDF5: dict[str, Callable[[Any], None]] = {
     "huge chunks": hdf5_huge_chunks,
     "packed bomb": hdf5_bomb,
     "references": hdf5_references,
+    "references in records": hdf5_of_type([("a", "f4"), ("b", h5py.ref_dtype)]),
+    "references of a type with a name": hdf5_of_type(np.dtype([("b", h5py.ref_dtype, (3,))]), named=True),
+    "references to regions": hdf5_of_type(h5py.regionref_dtype),
+    "reference as an attribute": lambda h5: h5.attrs.create("a", h5["/"].ref, dtype=h5py.ref_dtype),
+    "lists of any length": hdf5_of_type(h5py.vlen_dtype("f4")),
+    "lists in records": hdf5_of_type([("a", h5py.vlen_dtype("f4"))]),
+    "one text listed often": hdf5_texts,
     "deep groups": hdf5_deep,
 }
 
@@ -260,6 +292,18 @@ def zip_lie(members: dict[str, bytes]) -> bytes:
     return bytes(data)
 
 
+def zip_lie_in_64_bits(members: dict[str, bytes]) -> bytes:
+    data = bytearray(rezip(members))
+    place, end = data.index(b"PK\x01\x02"), data.rindex(b"PK\x05\x06")
+    extra = struct.pack("<2H3Q", 1, 24, 1 << 40, 1 << 40, 0)
+    struct.pack_into("<L", data, end + 12, struct.unpack_from("<L", data, end + 12)[0] + len(extra))
+    for at in (20, 24, 42):
+        struct.pack_into("<L", data, place + at, 0xFFFFFFFF)
+    struct.pack_into("<H", data, place + 30, len(extra))
+    after = place + 46 + struct.unpack_from("<H", data, place + 28)[0]
+    return bytes(data[:after] + extra + data[after:])
+
+
 def zip_encrypted(members: dict[str, bytes]) -> bytes:
     data = bytearray(rezip(members))
     data[data.index(b"PK\x01\x02") + 8] |= 1
@@ -279,6 +323,10 @@ ZIPS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "zip bomb of an asset": lambda members: rezip({**members, "assets/a": bytes(60_000_000)}, zipfile.ZIP_DEFLATED),
     "overlapping members": zip_overlap,
     "false size": zip_lie,
+    "false size in 64 bits": zip_lie_in_64_bits,
+    "member twice for systems that compose letters": lambda members: rezip(
+        {**members, "assets/caf\u00e9": b"1", "assets/cafe\u0301": b"2"}
+    ),
     "encrypted member": zip_encrypted,
     "foreign packing": lambda members: rezip(members, zipfile.ZIP_LZMA),
 }
@@ -290,7 +338,7 @@ ZIPS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
 def tar_of(*members: tuple[str, dict[str, Any]], content: bytes = b"x") -> bytes:
     """Return a tar file of a good member and others: names, and what is set in their headers."""
     target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
+    with tarfile.open(fileobj=target, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, header in (("good.txt", {}), *members):
             info = tarfile.TarInfo(name)
             info.size = 0 if header else len(content)
@@ -315,6 +363,9 @@ TARS: dict[str, bytes] = {
     "pipe": tar_of(("pipe", {"type": tarfile.FIFOTYPE})),
     "member twice": tar_of(("good.txt", {})),
     "backslashes": tar_of(("..\\pwned", {})),
+    "path in an extended header": tar_of(("plain", {"pax_headers": {"path": "../pwned"}})),
+    "sparse file": tar_of(("s", {"pax_headers": {"GNU.sparse.size": str(1 << 40), "GNU.sparse.map": "0,0"}})),
+    "sparse file of an old kind": tar_of(("s", {"type": tarfile.GNUTYPE_SPARSE})),
     "bomb": gzip.compress(tar_of(("zeros", {}), content=bytes(300 << 20)), 6),
 }
 

@@ -1,16 +1,21 @@
 """Every hostile file of the corpus is refused by every way in, in little memory, and nothing happens."""
 
+import base64
+import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 import pytest
 
 import tahr as keras
@@ -272,6 +277,109 @@ def test_yaml(name: str, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert scan([str(bad)]) == 1
     with watched(monkeypatch, tmp_path), pytest.raises((UnreadableFileError, UnsafeFileError)):
         keras.models.model_from_json(YAMLS[name])
+
+
+def falsely_short(members: dict[str, bytes]) -> bytes:
+    """Return a zip file whose first member unpacks to far more than both headers tell."""
+    first = {"config.json": members["config.json"] + b" " * 100_000_000}
+    data = bytearray(rezip({**first, **{k: v for k, v in members.items() if k not in first}}, zipfile.ZIP_DEFLATED))
+    for at in (22, data.index(b"PK\x01\x02") + 24):
+        struct.pack_into("<L", data, at, len(members["config.json"]))
+    return bytes(data)
+
+
+def falsely_named(members: dict[str, bytes]) -> bytes:
+    """Return a zip file whose directory calls the member of weights otherwise than its own header."""
+    data = bytearray(rezip(members))
+    at = data.index(b"model.weights.h5")
+    return bytes(data[:at] + b"MODEL" + data[at + 5 :])
+
+
+def of_many_values(members: dict[str, bytes]) -> bytes:
+    """Return a zip file with a text that takes twenty times its size as objects, which zip packs well."""
+    text = b'["' + base64.b64encode(np.random.default_rng(0).bytes(30_000)) + b'"' + b",[]" * 8_000_000 + b"]"
+    return rezip({**members, "config.json": text}, zipfile.ZIP_DEFLATED)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [(falsely_short, UnreadableFileError), (falsely_named, UnreadableFileError), (of_many_values, UnsafeFileError)],
+    ids=["falsely short", "falsely named", "many values"],
+)
+def test_headers_that_lie(
+    make: Any, error: type[Exception], good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bad.keras").write_bytes(make(members_of(good / "good.keras")))
+    with watched(monkeypatch, tmp_path), pytest.raises(error, match=r"bad\.keras"):
+        keras.saving.load_model(tmp_path / "bad.keras")
+
+
+@pytest.mark.parametrize(
+    "names", [("assets/a", "assets/a/b"), ("assets/" + "a" * 300,)], ids=["file as folder", "long"]
+)
+def test_names_that_no_system_has(names: tuple[str, ...], good: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.keras").write_bytes(rezip({**members_of(good / "good.keras"), **dict.fromkeys(names, b"")}))
+    with pytest.raises(UnreadableFileError, match=r"bad\.keras: .* cannot be unpacked"):
+        keras.saving.load_model(tmp_path / "bad.keras")
+
+
+def npy(dtype: str, shape: tuple[int, ...], content: bytes = b"") -> bytes:
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue() + content
+
+
+@pytest.mark.parametrize(
+    "content",
+    [npy("<f4", (1 << 28,)), npy("|O", (1,), b"\x80\x04K\x01."), npy("|V1000000000", (1,)), npy("<f4", (1 << 42,)),
+     b"\x93NUMPY\x02\x00" + struct.pack("<L", 50_000_000) + b" " * 50_000_000],
+    ids=["large", "objects", "type", "larger than memory", "header"],
+)  # fmt: skip
+def test_arrays_that_lie(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tahr.saving.checkpoint import read_checkpoint
+
+    state = {"format": 1, "state": {"kind": "array", "index": 0, "dtype": "float32"}}
+    members = {"state.json": json.dumps(state).encode(), "arrays/0.npy": content}
+    (tmp_path / "bad.ckpt").write_bytes(rezip(members, zipfile.ZIP_DEFLATED))
+    refuse(monkeypatch, tmp_path, lambda: read_checkpoint(tmp_path / "bad.ckpt"))
+    assert scan([str(tmp_path / "bad.ckpt")]) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the system has no such files")
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+@pytest.mark.parametrize("place", ["", "config.json", "model.weights.h5", "assets/a"])
+def test_folders_of_other_things(kind: str, place: str, good: Path, tmp_path: Path) -> None:
+    """A pipe would never end to be read; what a link of an asset leads to is no part of the model."""
+    folder = tmp_path / "bad"
+    for name, content in {**members_of(good / "good.keras"), "assets/b": b""}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    odd = folder / place if place else tmp_path / "bad.keras"
+    odd.unlink(missing_ok=True)
+    os.mkfifo(odd) if kind == "pipe" else odd.symlink_to("/etc/passwd" if place.startswith("assets") else "/dev/zero")
+    bad = folder if place else odd
+    with pytest.raises(UnsafeFileError, match="a pipe"):
+        keras.saving.load_model(bad)
+    assert scan([str(bad)]) == 1
+
+
+def test_models_in_models_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Forty models, each calling the one before twice, would call the first one 2 ** 40 times."""
+    model = keras.Model(x := keras.Input((None, 2)), keras.layers.Dense(2)(x))
+    for _ in range(40):
+        model = keras.Model(x := keras.Input((None, 2)), model(model(x)))
+    text = model.to_json()
+    assert keras.models.model_from_json(text).output_shape == (None, None, 2)
+    config = json.loads(text)
+    whole = keras.Model(x := keras.Input((5, 2)), keras.layers.ReLU()(x))
+    outer = json.loads(whole.to_json())
+    relu = outer["config"]["layers"][1]
+    outer["config"]["layers"][1] = {**config, "name": relu["name"], "inbound_nodes": relu["inbound_nodes"]}
+    for way in (
+        lambda: keras.models.model_from_json(json.dumps(outer)),
+        lambda: keras.Model.from_config(outer["config"]),
+    ):
+        refuse(monkeypatch, tmp_path, way)
 
 
 @pytest.mark.parametrize("name", ["CVE-2025-1550 subprocess", "CVE-2024-3660 lambda"])
