@@ -429,6 +429,30 @@ def test_limits_of_isolation(tmp_path: Path) -> None:
     assert done.stdout.split() == ["MemoryError", "OSError", "OSError", *["UnsafeFileError"] * 4]
 
 
+BARRED = """
+import ctypes, os
+from tahr.saving.isolation import _bar
+
+print(_bar())
+library = ctypes.CDLL(None, use_errno=True)
+for call, arguments in (("socket", (2, 1, 0)), ("fork", ()), ("execl", (b"/bin/true", b"true", None))):
+    print(getattr(library, call)(*arguments), ctypes.get_errno())
+print(os.path.isfile(os.devnull), len(os.listdir("/")) > 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such filter")
+def test_linux_itself_refuses_connections_and_processes() -> None:
+    """Also to what goes past Python and its audit hooks, as a flaw in a C library would."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    command = [sys.executable, "-c", BARRED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=environment)
+    barred, *calls, others = done.stdout.splitlines()
+    if barred != "True":
+        pytest.skip("this kernel or architecture has no filter of calls")
+    assert calls == ["-1 1"] * 3 and others == "False True"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the system has no signals")
 def test_a_reader_that_breaks_breaks_its_process(good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = tmp_path / "python"
