@@ -1,5 +1,10 @@
-"""On PyTorch, drawing random numbers is part of a graph of `torch.compile`, and the numbers are those of eager code."""
+"""On PyTorch, drawing random numbers is part of a graph of `torch.compile`, and the numbers are those of eager code;
+without it the compiler stays unloaded."""
 
+import os
+import subprocess
+import sys
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -42,3 +47,17 @@ def test_a_layer_moves_its_seed_on() -> None:
     first, second = run(x), run(x)
     assert not torch.equal(first, second)
     assert 0.2 < float(ops.mean(ops.cast(first == 0, "float32"))) < 0.8
+
+
+def test_training_does_not_load_the_compiler() -> None:
+    code = """
+    import sys
+    import numpy as np
+    import tahr as keras
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.fit(np.zeros((4, 2)), np.zeros((4, 1)), verbose=0)
+    assert "torch._dynamo" not in sys.modules
+    """
+    environment = {**os.environ, "TAHR_BACKEND": "torch"}
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, timeout=120, env=environment)

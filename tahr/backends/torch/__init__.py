@@ -33,9 +33,12 @@ DTYPES = {
 DTYPES["float8_e4m3fn"] = torch.float8_e4m3fn
 
 
-@torch.compiler.assume_constant_result
 def _constant(make: Callable[..., Any], *numbers: Any) -> Any:
     return torch.as_tensor(make(*numbers))
+
+
+# what torch.compiler.assume_constant_result says, which would load the whole compiler with every start
+_constant._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
