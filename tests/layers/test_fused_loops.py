@@ -45,17 +45,16 @@ def test_fused_is_stepwise(kind: Any, masked: bool, options: dict[str, Any], mon
         outputs, _ = layer.stateless_call(values, [], given[0], initial_state=states, mask=mask)
         return sum(ops.sum(o * ops.sin(10 * o)) for o in outputs), outputs
 
-    found = []
-    for fused in (True, False):
-        if not fused:
+    backend, found = backends.current(), []
+    for how in ("fused", "compiled", "stepwise"):
+        if how == "stepwise":
             stepwise(layer, monkeypatch)
-        if backends.current().trains:
-            (_, outputs), gradients = backends.current().value_and_grad(loss)(arrays)
-        else:
-            (_, outputs), gradients = loss(arrays), []
+        run = backend.value_and_grad(loss) if backend.trains else lambda given: (loss(given), [])
+        (_, outputs), gradients = (backend.compile(run) if how == "compiled" else run)(arrays)
         found.append([ops.convert_to_numpy(x) for x in [*outputs, *gradients]])
-    for one, other in zip(*found, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    for *ours, wanted in zip(*found, strict=True):
+        for one in ours:
+            np.testing.assert_allclose(one, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.trains
@@ -78,7 +77,9 @@ def test_gradients_of_gradients(kind: Any, monkeypatch: Any) -> None:
     def penalty(x: Any) -> Any:
         return ops.sum(keras.grad(lambda x: ops.sum(layer(x) ** 3))(x) ** 2)
 
-    fused = keras.grad(penalty)(ops.convert_to_tensor(X))
+    backend, x = backends.current(), ops.convert_to_tensor(X)
+    found = [keras.grad(penalty)(x), backend.compile(keras.grad(penalty))(x)]
     stepwise(layer, monkeypatch)
-    wanted = keras.grad(penalty)(ops.convert_to_tensor(X))
-    np.testing.assert_allclose(ops.convert_to_numpy(fused), ops.convert_to_numpy(wanted), rtol=1e-4, atol=1e-6)
+    wanted = ops.convert_to_numpy(keras.grad(penalty)(x))
+    for fused in found:
+        np.testing.assert_allclose(ops.convert_to_numpy(fused), wanted, rtol=1e-4, atol=1e-6)

@@ -19,10 +19,15 @@ def _dense(gradients: Any) -> list[Any]:
 
 
 class _Looking(threading.local):
-    tables: frozenset[int] = frozenset()  # `id`s of the leaves whose gradient may be that of rows
+    tables: frozenset[int] | None = None  # `id`s of the leaves whose gradient may be that of rows, in a gradient
 
 
 _looking = _Looking()
+
+
+def is_differentiated() -> bool:
+    """Return whether a function runs of which a gradient is wanted."""
+    return _looking.tables is not None
 
 
 def _gradients(fn: Callable[..., Any], arrays: list[Any], rest: Any, tables: Any = ()) -> Any:
@@ -48,7 +53,7 @@ class Autodiff:
         return run
 
     def look_up(self, table: Any, ids: Any) -> Any:
-        if id(table) not in _looking.tables:
+        if id(table) not in (_looking.tables or ()):
             return None
         return tf.gather(table, tf.where(ids < 0, ids + table.shape[0], ids))
 
@@ -66,9 +71,6 @@ class Autodiff:
 
     def take_rows(self, x: Any, ids: Any) -> Any:
         return tf.gather(x, ids)
-
-    def put_rows(self, x: Any, ids: Any, rows: Any, donated: bool) -> Any:
-        return tf.tensor_scatter_nd_update(x, ids[:, None], tf.cast(rows, x.dtype))
 
     def jvp(self, fn: Callable[..., Any], primals: Any, tangents: Any) -> Any:
         leaves = [tf.identity(a) for a in primals]

@@ -1,7 +1,6 @@
 """The backend's duties: arrays, variables, compiled functions and loops."""
 
 import contextlib
-import operator
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -10,11 +9,11 @@ import optree
 
 from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
-from tahr.backends.forward import forward_mode
 from tahr.backends.tensorflow.autodiff import Autodiff
 from tahr.backends.tensorflow.loading import tf
 from tahr.backends.tensorflow.random import Draws
 from tahr.backends.tensorflow.recurrent import Recurrent
+from tahr.backends.tensorflow.stateful import Stateful
 from tahr.backends.tensorflow.trackable import Keeper, KeptVariable, catch_up
 from tahr.backends.tensorflow.windows import Windows
 
@@ -28,7 +27,7 @@ for _name in ("float8_e4m3fn", "float8_e5m2", "int4"):
 ALIGNED = 64  # where TensorFlow's kernels expect arrays to begin
 
 
-class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
+class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
     """Operations are functions of `tf` and its modules; a variable holds a `tf.Variable`."""
 
     name = "tensorflow"
@@ -168,57 +167,6 @@ class TensorFlow(Autodiff, Draws, Recurrent, Windows, Backend):
     def concrete(self) -> contextlib.AbstractContextManager[Any]:
         return tf.init_scope()
 
-    def compile(self, fn: Callable[..., Any], donate: tuple[int, ...] = ()) -> Callable[..., Any]:
-        held: list[Any] = []
-        compiled = stateful = _function(fn)
-
-        def run(*args: Any) -> Any:
-            nonlocal stateful
-            if not (args and type(args[0]) is list and args[0] and isinstance(args[0][0], tf.Variable)):
-                return compiled(*args)
-            state, *rest = args
-            if len(held) != len(state) or not all(map(operator.is_, held, state)):
-                held[:] = state
-                stateful = _function(_over_variables(fn, state, 0 in donate))
-            found = stateful(*rest)
-            return found if 0 not in donate else state if found is None else (state, *found)
-
-        return run
-
-    def fuse(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*args: Any) -> Any:
-            with forward_mode():  # XLA has none of the fused loops
-                return fn(*args)
-
-        return _function(run, jit_compile=True)
-
-    def repeat(self, step: Callable[..., Any], state: Any, start: Any, stop: Any) -> Any:
-        if isinstance(start, int) and isinstance(stop, int):  # run eagerly
-            return super().repeat(step, state, start, stop)
-        start = self.tensor(start, "int32")
-        leaves, structure = optree.tree_flatten(state)
-        last: dict[str, Any] = {}
-
-        def body(i: Any, state: Any, found: Any) -> Any:
-            new, extra = step(i, structure.unflatten(state))
-            values, last["structure"] = optree.tree_flatten(extra)
-            last["specs"] = [(v.shape, v.dtype) for v in values]
-            return i + 1, optree.tree_leaves(new), values
-
-        def loop(found: list[Any]) -> Any:
-            shapes = [x.shape for x in leaves], [x.shape for x in found]
-            return tf.while_loop(
-                lambda i, *_: i < stop, body, (start, leaves, found), (start.shape, *shapes), parallel_iterations=1
-            )
-
-        try:
-            _, leaves, found = loop([])
-        except (ValueError, TypeError):
-            if not last.get("specs"):  # what a step returns beside the state is known once it has been traced
-                raise
-            _, leaves, found = loop([tf.zeros(*spec) for spec in last["specs"]])
-        return structure.unflatten(leaves), last["structure"].unflatten(found)
-
     def scalars(self, numbers: tuple[int, ...]) -> tuple[Any, ...]:
         return tuple([tf.constant(n, tf.int32) for n in numbers])
 
@@ -275,29 +223,6 @@ def _convert(variable: Any, dtype: Any = None, name: Any = None, as_ref: bool = 
     return value
 
 
-def _function(fn: Callable[..., Any], **options: Any) -> Any:
-    made = tf.function(fn, autograph=False, **options)
-    made._omit_frequent_tracing_warning = True  # a new shape is a new function, as everywhere
-    return made
-
-
-def _over_variables(fn: Callable[..., Any], variables: list[Any], donated: bool) -> Callable[..., Any]:
-    """Return `fn` without its first argument, the values of variables, which it reads, and assigns if `donated`."""
-
-    def run(*rest: Any) -> Any:
-        values = [backend.read(v) for v in variables]
-        found = fn(values, *rest)
-        if not donated:
-            return found
-        new = found if isinstance(found, list) else found[0]
-        for variable, old, value in zip(variables, values, new, strict=True):
-            if value is not old:
-                variable.assign(value, read_value=False)
-        return None if new is found else tuple(found[1:])
-
-    return run
-
-
 def _derive(kind: type, base: type) -> None:
     if not issubclass(kind, base):
         kind.__bases__ = (*kind.__bases__, base)
@@ -320,4 +245,4 @@ def _keep_as_written() -> None:
 
 _keep_as_written()
 backend = TensorFlow()
-from tahr.backends.tensorflow import control, indexing, math  # noqa: E402, F401  (they register themselves on `backend`)
+from tahr.backends.tensorflow import control, indexing, math, nn  # noqa: E402, F401  (they register themselves on `backend`)

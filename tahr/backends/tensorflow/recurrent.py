@@ -1,76 +1,145 @@
-"""LSTM by TensorFlow's fused kernel for all steps, which XLA does not know.
+"""LSTM with one product for the inputs of all steps, and a gradient of its own that keeps the gates.
 
-Its gates are in the order input, candidate, forget, output. (The kernel's second version has Keras's order, but a
-gradient that has not.) The gradient of its gradient is that of plain steps.
+In the gradient, too, all that does not wait for a later step is done for all of them at once. Training compiles what is
+left, two loops, with XLA where sizes are known; the products of all steps are oneDNN's, which are faster than XLA's.
+TensorFlow's fused kernel (BlockLSTM) takes twice as long.
 
-Axes: T steps, B batch, F features, U units.
+Axes: T steps, B batch, F features, U units, G the four gates of U.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from tahr.backends.forward import is_forward
+from tahr.backends.tensorflow.autodiff import is_differentiated
 from tahr.backends.tensorflow.loading import tf
+from tahr.backends.tensorflow.stateful import function
 
 
 class Recurrent:
     """The recurrent duty of the TensorFlow backend."""
 
     def lstm(self, x: Any, kernel: Any, recurrent: Any, bias: Any, states: Any, mask: Any) -> Any:
-        if mask is not None or is_forward() or x.dtype not in (tf.float32, tf.float16) or x.dtype != kernel.dtype:
+        if mask is not None or is_forward() or x.dtype != kernel.dtype:
             return None
         h, c = (tf.cast(s, x.dtype) for s in states)
         bias = tf.zeros(kernel.shape[1:], x.dtype) if bias is None else bias
-        weights = _reordered(tf.concat([kernel, recurrent], 0))
-        hs, cs = _lstm(tf.transpose(x, (1, 0, 2)), weights, _reordered(bias), h, c)
-        return tf.transpose(hs, (1, 0, 2)), [hs[-1], cs[-1]]
+        given = tf.transpose(x, (1, 0, 2)), kernel, recurrent, bias, h, c
+        hs, c = _form(given)(*given)
+        return tf.transpose(hs, (1, 0, 2)), [hs[-1], c]
 
 
-def _reordered(weight: Any) -> Any:
-    i, f, g, o = tf.split(weight, 4, -1)
-    return tf.concat([i, g, f, o], -1)
+def _form(arrays: Any) -> Callable[..., Any]:
+    """Return what runs these arrays; what runs without training may be exported, and not every server has XLA."""
+    if tf.executing_eagerly():
+        return _at_once
+    return _fused if is_differentiated() and all(a.shape.is_fully_defined() for a in arrays) else _plain
 
 
-def _shared(x_TBF: Any, w: Any, b: Any, h: Any, c: Any) -> dict[str, Any]:
-    """Return the arguments that the kernel and that of its gradient have in common; there are no peepholes."""
-    none = tf.zeros(h.shape[-1:], x_TBF.dtype)
-    steps = tf.cast(tf.shape(x_TBF)[0], tf.int64)
-    given = {"seq_len_max": steps, "x": x_TBF, "cs_prev": c, "h_prev": h, "w": w, "b": b, "use_peephole": False}
-    return {**given, **dict.fromkeys(("wci", "wcf", "wco"), none)}
+def _lstm(forwards: Callable[..., Any], backwards: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that gives the outputs of all steps and the last memory, made of these two loops."""
 
-
-@tf.custom_gradient
-def _lstm(*given: Any) -> Any:
-    """Return the outputs and memories of all steps."""
-    made = tf.raw_ops.BlockLSTM(**_shared(*given), forget_bias=0.0, cell_clip=-1.0)
-    return (made.h, made.cs), lambda d_hs, d_cs: _gradient(made, *given, d_hs, d_cs)
-
-
-def _gradient(made: Any, *arrays: Any) -> Any:
     @tf.custom_gradient
-    def run(*arrays: Any) -> Any:
-        *given, d_hs, d_cs = arrays
-        d = tf.raw_ops.BlockLSTMGrad(**_shared(*given), **made._asdict(), cs_grad=d_cs, h_grad=d_hs)
+    def run(x_TBF: Any, kernel_FG: Any, recurrent_UG: Any, bias_G: Any, h_BU: Any, c_BU: Any) -> Any:
+        c_last, *kept = forwards(tf.tensordot(x_TBF, kernel_FG, 1) + bias_G, recurrent_UG, h_BU, c_BU)
 
+        def back(d_hs: Any, d_c: Any) -> Any:
+            d_sums, d_h, d_c = backwards(recurrent_UG, h_BU, c_BU, *kept, d_hs, d_c)
+            return (
+                tf.tensordot(d_sums, kernel_FG, [[2], [1]]),
+                tf.tensordot(x_TBF, d_sums, [[0, 1], [0, 1]]),
+                tf.tensordot(_before(h_BU, kept[0]), d_sums, [[0, 1], [0, 1]]),
+                tf.reduce_sum(d_sums, [0, 1]),
+                *(d_h, d_c),
+            )
+
+        return (kept[0], c_last), back
+
+    return run
+
+
+def _forwards(sums: Any, recurrent: Any, h: Any, c: Any) -> list[Any]:
+    """Return the last memory, and of all steps: outputs, memories, three gates, candidates, tanh of the memories.
+
+    The gates are input, forget, candidate, output.
+    """
+    units = recurrent.shape[0]
+
+    def step(states: Any, given: Any) -> Any:
+        h, c = states
+        i, f, candidate, o = tf.split(given[0] + h @ recurrent, 4, -1)
+        three, candidate = tf.sigmoid(tf.concat([i, f, o], -1)), tf.tanh(candidate)
+        i, f, o = tf.split(three, 3, -1)
+        c = f * c + i * candidate
+        seen = tf.tanh(c)
+        return [o * seen, c], [o * seen, c, three, candidate, seen]
+
+    (_, c), kept = _loop(step, [h, c], [sums], [units, units, 3 * units, units, units])
+    return [c, *kept]
+
+
+def _backwards(
+    recurrent: Any, h: Any, c: Any, hs: Any, cs: Any, three: Any, candidate: Any, seen: Any, d_hs: Any, d_c: Any
+) -> Any:
+    """Return the gradients of the sums and of the first states."""
+    i, f, o = tf.split(three, 3, -1)
+    into_sums = tf.concat(
+        [candidate * i * (1 - i), _before(c, cs) * f * (1 - f), i * (1 - candidate * candidate), seen * o * (1 - o)], -1
+    )
+    into_memory = o * (1 - seen * seen)
+
+    def step(slopes: Any, given: Any) -> Any:
+        d_h, d_c = slopes
+        into_sums, into_memory, f, d = given
+        d_h += d
+        d_c += d_h * into_memory
+        d_sums = tf.concat([d_c, d_c, d_c, d_h], -1) * into_sums
+        return [tf.matmul(d_sums, recurrent, transpose_b=True), d_c * f], [d_sums]
+
+    along = [into_sums, into_memory, f, d_hs]
+    (d_h, d_c), (d_sums,) = _loop(step, [tf.zeros_like(h), d_c], along, [recurrent.shape[1]], reverse=True)
+    return d_sums, d_h, d_c
+
+
+def _compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fn` compiled by XLA, which cannot keep what gradients of it need: these run `fn` once more."""
+    made = function(fn, jit_compile=True)
+
+    @tf.custom_gradient
+    def run(*given: Any) -> Any:
         def back(*upstream: Any) -> Any:
-            with tf.GradientTape() as outer:
-                outer.watch(arrays)
-                with tf.GradientTape() as inner:
-                    inner.watch(given)
-                    found = _by_steps(*given)
-                slopes = inner.gradient(found, given, [d_hs, d_cs])
-            return outer.gradient(slopes, arrays, upstream)
+            with tf.GradientTape() as tape:
+                tape.watch(given)
+                found = fn(*given)
+            return tape.gradient(found, given, upstream, tf.UnconnectedGradients.ZERO)
 
-        return (d.x_grad, d.w_grad, d.b_grad, d.h_prev_grad, d.cs_prev_grad), back
+        return made(*given), back
 
-    return run(*arrays)
+    return run
 
 
-def _by_steps(x_TBF: Any, w: Any, b: Any, h: Any, c: Any) -> Any:
-    kernel, recurrent = w[: x_TBF.shape[-1]], w[x_TBF.shape[-1] :]
+_plain, _fused = _lstm(_forwards, _backwards), _lstm(_compiled(_forwards), _compiled(_backwards))
+_at_once = function(_plain)
 
-    def step(states: Any, sums: Any) -> Any:
-        i, g, f, o = tf.split(sums + states[0] @ recurrent, 4, -1)
-        c = tf.sigmoid(f) * states[1] + tf.sigmoid(i) * tf.tanh(g)
-        return tf.sigmoid(o) * tf.tanh(c), c
 
-    return tf.scan(step, tf.tensordot(x_TBF, kernel, 1) + b, (h, c))
+def _before(first: Any, kept: Any) -> Any:
+    """Return what each step began with."""
+    return tf.concat([first[None], kept[:-1]], 0)
+
+
+def _loop(
+    step: Callable[[Any, Any], Any], carry: list[Any], along: list[Any], widths: list[int], reverse: bool = False
+) -> Any:
+    """Return the last carry and, for each width, what the steps along the first axis gave, one behind the other."""
+    batch, most = carry[0].shape[0], along[0].shape[0]
+    count = tf.shape(along[0])[0] if most is None else most
+    sources = [tf.TensorArray(a.dtype, count, element_shape=a.shape[1:]).unstack(a) for a in along]
+    made = [tf.TensorArray(carry[0].dtype, count, element_shape=(batch, width)) for width in widths]
+
+    def body(n: Any, carry: Any, made: Any) -> Any:
+        i = count - 1 - n if reverse else n
+        carry, found = step(carry, [source.read(i) for source in sources])
+        return n + 1, carry, [array.write(i, y) for array, y in zip(made, found, strict=True)]
+
+    _, carry, made = tf.while_loop(lambda n, *_: n < count, body, (0, carry, made), maximum_iterations=count)
+    return carry, [array.stack() for array in made]

@@ -99,9 +99,11 @@ class Windows:
         elif len(strides) == 3:
             found = tf.nn.conv3d(_padded(x, edges), kernel, (1, *strides, 1), "VALID")
         elif len(strides) == 1:
-            found = tf.nn.conv2d(x[:, None], kernel[None], (1, *strides), [[0, 0], [0, 0], edges[0], [0, 0]])[:, 0]
+            x, padding = _edged(x, kernel.shape[:1], strides, edges)
+            found = tf.nn.conv2d(x[:, None], kernel[None], (1, *strides), padding)[:, 0]
         else:
-            found = tf.nn.conv2d(x, kernel, strides, [[0, 0], *edges, [0, 0]])
+            x, padding = _edged(x, kernel.shape[:2], strides, edges)
+            found = tf.nn.conv2d(x, kernel, strides, padding)
         return _back(found, last)
 
     def _other_conv(self, x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
@@ -157,6 +159,13 @@ def _same(sizes: Any, widths: Numbers, strides: Numbers) -> Edges:
     """Return the edges that TensorFlow's padding "SAME" makes."""
     whole = [max(0, (-(-n // s) - 1) * s + w - n) for n, w, s in zip(sizes, widths, strides, strict=True)]
     return tuple((n // 2, n - n // 2) for n in whole)
+
+
+def _edged(x: Any, widths: Any, strides: Numbers, edges: Edges) -> tuple[Any, str]:
+    """Return `x` and the padding that make these edges: not explicit, for which oneDNN has no gradients."""
+    if any(map(any, edges)) and edges == _same(x.shape[1:-1], widths, strides):
+        return x, "SAME"
+    return _padded(x, edges), "VALID"
 
 
 def _pooled(kind: str, x: Any, widths: Numbers, strides: Numbers, same: bool = False) -> Any:
