@@ -113,7 +113,7 @@ def _compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
                 found = fn(*given)
             return tape.gradient(found, given, upstream, tf.UnconnectedGradients.ZERO)
 
-        return made(*given), back
+        return made(*map(tf.stop_gradient, given)), back
 
     return run
 
