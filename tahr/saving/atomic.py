@@ -8,7 +8,6 @@ import re
 import secrets
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +15,11 @@ from typing import IO, Any
 __all__ = ["may_write", "replacing", "replacing_folder", "sync_folder"]
 
 LARGE = 8 << 20
-YOUNG = 1.0  # seconds in which a new file may not have its lock yet
+MEMBERS = {
+    "config.json", "metadata.json", "model.weights.h5", "assets",
+    "saved_model.pb", "keras_metadata.pb", "fingerprint.pb", "variables", "assets.extra",
+}  # fmt: skip  # of folders of models, and of SavedModels
+PATTERN = re.compile(r"\..+\.[0-9a-f]{12}\.tahr\.tmp")  # of the names that `_hidden` gives
 fcntl: Any = importlib.import_module("fcntl") if importlib.util.find_spec("fcntl") else None  # not on Windows
 
 
@@ -42,17 +45,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     On Linux the new file has no name until it is complete and on the disk: a process killed before leaves nothing. A
     nameless file cannot take the place of another, so it is given a hidden name and moved, by two calls in a row. A
     process killed between these leaves the old file whole and the new one, whole, too, beside it; the next writing of
-    `path` removes that. Where the system has no nameless files, the hidden name is there from the start.
+    any file into that folder removes it. Where the system has no nameless files (macOS, network file systems), the
+    hidden name is there from the start. Windows and file systems without locks show nobody who lives; there what a
+    killed process left stays, as `.NAME.….tahr.tmp`.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    _sweep(path)
+    _sweep(path.parent)
     mode = path.stat().st_mode & 0o777 if path.exists() else None
-    name = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
-    file, named = _open_new(name)
+    file, name, named = _open_new(path)
     try:
         with file:
-            with contextlib.suppress(OSError):  # a file system without locks
-                _lock(file)
             yield file
             file.flush()
             if mode is not None:
@@ -66,23 +68,42 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     sync_folder(path.parent)
 
 
-def _sweep(path: Path) -> None:
-    """Remove files that processes were killed over while they wrote `path`: those that nobody has a lock on."""
-    pattern = re.compile(rf"\.{re.escape(path.name[:100])}\.[0-9a-f]{{12}}\.tmp")
-    if fcntl is None or not path.parent.is_dir():
+def _sweep(folder: Path) -> None:
+    """Remove what processes were killed over while they wrote into `folder`: what nobody has a lock on."""
+    if fcntl is None or not folder.is_dir():
         return
-    for entry in os.scandir(path.parent):
-        if pattern.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
-            with contextlib.suppress(OSError), open(entry.path, "rb") as left:
-                _lock(left)
-                if time.time() - entry.stat().st_mtime > YOUNG:
-                    os.unlink(entry.path)
+    for entry in os.scandir(folder):
+        if PATTERN.fullmatch(entry.name) and not entry.is_symlink():
+            with contextlib.suppress(OSError), _locked(Path(entry.path)):
+                _remove(Path(entry.path))
 
 
-def _lock(file: IO[bytes]) -> None:
+def _remove(place: Path) -> None:
+    import shutil
+
+    shutil.rmtree(place) if place.is_dir() else place.unlink()
+
+
+@contextlib.contextmanager
+def _locked(place: Path) -> Iterator[None]:
+    """Have the lock on a file or folder inside the block; an `OSError` says that another process has it."""
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        _lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(file: IO[bytes] | int) -> None:
     """Show others that the file is being written; raise an `OSError` if another process shows so already."""
     if fcntl is not None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _hidden(path: Path) -> Path:
+    """Return a new name beside `path`, one of those that are swept away unless somebody has a lock on the file."""
+    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tahr.tmp")
 
 
 @contextlib.contextmanager
@@ -99,13 +120,26 @@ def _freed_later(path: Path) -> Iterator[None]:
             threading.Thread(target=os.close, args=(handle,), daemon=True).start()
 
 
-def _open_new(name: Path) -> tuple[IO[Any], bool]:
-    """Return a new file and whether it has a name already."""
+def _open_new(path: Path) -> tuple[IO[Any], Path, bool]:
+    """Return a new file with the lock on it, its hidden name beside `path`, and whether it has that name already."""
+    name = _hidden(path)
     if hasattr(os, "O_TMPFILE"):
         with contextlib.suppress(OSError):  # the file system knows no nameless files
-            return os.fdopen(os.open(name.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b"), False
+            file = os.fdopen(os.open(name.parent, os.O_TMPFILE | os.O_RDWR, 0o666), "w+b")
+            _lock_if_possible(file)
+            return file, name, False
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0)
-    return os.fdopen(os.open(name, flags, 0o666), "w+b"), True
+    file = os.fdopen(os.open(name, flags, 0o666), "w+b")
+    _lock_if_possible(file)
+    if name.exists():
+        return file, name, True
+    file.close()  # it was swept away before it had its lock
+    return _open_new(path)
+
+
+def _lock_if_possible(file: IO[bytes] | int) -> None:
+    with contextlib.suppress(OSError):  # a file system without locks, where nothing is swept either
+        _lock(file)
 
 
 def _put(nameless: IO[bytes] | None, name: Path, path: Path) -> None:
@@ -122,29 +156,83 @@ def _put(nameless: IO[bytes] | None, name: Path, path: Path) -> None:
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of `path` once the block ends without an error."""
-    import shutil
+    """Give an empty folder that takes the place of `path` once the block ends without an error.
 
+    It has a hidden name until it is complete and on the disk. Then both change places, on Linux in one step, so that a
+    process killed at any moment leaves the old folder or the new one whole; elsewhere one killed between two renamings
+    leaves the old one with a hidden name. What else it leaves goes with the next writing into the same folder.
+
+    Raises:
+        FileExistsError: if the old folder holds anything but a model, which would be lost.
+    """
     path = Path(os.path.realpath(path))
-    stem = f".{path.name[:100]}.{secrets.token_hex(6)}"
-    new, old = path.with_name(stem + ".tmp"), path.with_name(stem + ".old")
-    new.mkdir()
+    others = sorted({entry.name for entry in path.iterdir()} - MEMBERS) if path.is_dir() else []
+    if others:
+        raise FileExistsError(
+            f"{path} is a folder that holds more than a model ({', '.join(others[:5])}), which would be lost. Choose "
+            "the name of a new folder."
+        )
+    _sweep(path.parent)
+    new, handle = _new_folder(path)
     try:
         yield new
-        for file in new.rglob("*"):
-            if file.is_file():
-                with open(file, "rb") as f:
-                    os.fsync(f.fileno())
-        if path.exists():
-            os.rename(path, old)
+        for place in (*new.rglob("*"), new):
+            _sync(place)
+        _change_places(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            _remove(new)
+        raise
+    finally:
+        if handle is not None:
+            os.close(handle)
+    if new.exists():
+        _remove(new)
+    sync_folder(path.parent)
+
+
+def _new_folder(path: Path) -> tuple[Path, int | None]:
+    """Return a new folder beside `path`, and a handle that has the lock on it."""
+    new = _hidden(path)
+    new.mkdir()
+    if path.is_dir():
+        new.chmod(path.stat().st_mode & 0o777)
+    if fcntl is None:
+        return new, None
+    with contextlib.suppress(FileNotFoundError):
+        handle = os.open(new, os.O_RDONLY)
+        _lock_if_possible(handle)
+        if new.exists():
+            return new, handle
+        os.close(handle)
+    return _new_folder(path)  # it was swept away before it had its lock
+
+
+def _change_places(new: Path, path: Path) -> None:
+    """Let `new` be `path`, and what was there, if anything, be `new`."""
+    if not path.exists():
+        return os.rename(new, path)
+    if sys.platform == "linux":
+        import ctypes
+
+        here, exchange = -100, 2
+        if ctypes.CDLL(None).renameat2(here, os.fsencode(new), here, os.fsencode(path), exchange) == 0:
+            return None
+    old = _hidden(path)
+    os.rename(path, old)
+    try:
         os.rename(new, path)
     except BaseException:
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists() and not path.exists():
-            os.rename(old, path)
+        os.rename(old, path)
         raise
-    shutil.rmtree(old, ignore_errors=True)
-    sync_folder(path.parent)
+    os.rename(old, new)
+
+
+def _sync(place: Path) -> None:
+    if place.is_dir():
+        return sync_folder(place)
+    with open(place, "rb+") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -43,7 +43,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
     Raises:
         ValueError: if the ending is none of these.
-        FileExistsError: if the file exists, `overwrite` is false and nobody is there to be asked.
+        FileExistsError: if the file exists, `overwrite` is false and nobody is there to be asked; or if a folder exists
+            that holds more than a model.
 
     >>> import tempfile, os
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
@@ -102,7 +103,7 @@ def _save_folder(model: Any, path: Path) -> None:
     with replacing_folder(path) as folder:
         (folder / METADATA).write_text(_metadata(), encoding="utf-8")
         (folder / CONFIG).write_text(config, encoding="utf-8")
-        with h5_writing(folder / WEIGHTS) as h5:
+        with open(folder / WEIGHTS, "w+b") as file, h5_writing(file) as h5:
             write_state(model, h5)
         _save_assets(model, folder / ASSETS)
 
