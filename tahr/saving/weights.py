@@ -181,7 +181,8 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, **kwarg
     ['layers/dense']
     """
     by_name, strict = kwargs.pop("by_name", False), kwargs.pop("strict", False)
-    kwargs.pop("objects_to_skip", None)
+    for name in ("objects_to_skip", "report"):  # a report is given in any case
+        kwargs.pop(name, None)
     if kwargs:
         raise TypeError(f"load_weights: unexpected arguments {sorted(kwargs)}.")
     path = existing(filepath)

@@ -81,7 +81,7 @@ def test_report_and_strict(tmp_path: Path) -> None:
     for ending in ("weights.h5", "keras", "h5"):
         path = tmp_path / f"big.{ending}"
         (big.save_weights if ending == "weights.h5" else big.save)(path)
-        report = big.load_weights(path, strict=True)
+        report = big.load_weights(path, strict=True, report=True)  # as `load_model` is asked
         assert isinstance(report, LoadReport) and report.complete and len(report.loaded) == 2
         by_name = {"by_name": True} if ending == "h5" else {}
         report = small.load_weights(path, **by_name)
