@@ -1,13 +1,14 @@
 """Where operations run: one small folder a framework. The backend is chosen once a process."""
 
 import importlib
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from tahr import config
 
-__all__ = ["current", "load", "loaded", "switch", "when_started", "wrap"]
+__all__ = ["current", "graph_of", "load", "loaded", "switch", "when_started", "wrap"]
 
 _current: Any = None
 _lock = threading.RLock()
@@ -86,3 +87,19 @@ def wrap(namespace: Any) -> Any:
     from tahr.backends import array_api
 
     return array_api.wrap(namespace)
+
+
+def graph_of(structure: Any, needs_values: str | None = None) -> Any:
+    """Return what runs functions of the host in the graph that tensors belong to, None if there is none, or no need.
+
+    There is need in the graph of another framework than the one in use; in that of the one in use if `needs_values` is
+    `"always"`, or `"unknown"` and a size is, or `"wide"` and there are whole numbers of 64 bits.
+    """
+    if "tensorflow" not in sys.modules or (needs_values is None and loaded() == "tensorflow"):
+        return None
+    from tahr.backends.tensorflow import guests
+
+    found = guests.symbols_in(structure)
+    if not found or (loaded() == "tensorflow" and not guests.is_needed(needs_values, found)):
+        return None
+    return guests

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tahr.layers.layer import Layer
+from tahr.layers.in_graph import InGraph
 
 __all__ = ["DataLayer"]
 
 
-class DataLayer(Layer):
+class DataLayer(InGraph):
     """A layer that prepares data, inside a model or before it.
 
     >>> from tahr.layers.data_layer import DataLayer

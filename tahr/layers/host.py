@@ -7,7 +7,7 @@ import numpy as np
 
 from tahr import backends, dtypes, ops
 from tahr.layers.arguments import who
-from tahr.layers.layer import Layer
+from tahr.layers.in_graph import InGraph
 from tahr.symbolic import KerasTensor
 from tahr.variables import Variable
 
@@ -16,14 +16,14 @@ __all__ = ["HostLayer", "batches_of", "host_array", "host_vectors", "row_vectors
 CHUNK = 1 << 20  # values looked at together while adapting
 
 
-class HostLayer(Layer):
+class HostLayer(InGraph):
     """A layer whose `call` maps NumPy arrays to NumPy arrays, so that it runs in a data pipeline and its processes.
 
     Called as a layer it takes arrays, lists, pandas columns or single values and gives tensors; `call` itself gives
     NumPy arrays and touches no framework.
     """
 
-    _takes_text = True
+    _takes_text, _needs_values = True, "always"
     _takes_native = False  # whether `call` also takes the backend's own tensors
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

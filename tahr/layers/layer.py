@@ -76,6 +76,7 @@ class Layer(Recorded, Operation):
     _always_written: frozenset[str] = frozenset()  # optional arguments that the config names also at their default
     input_spec: Any = None
     supports_masking = False
+    autograph_info__ = None  # by its name, what rewrites functions of data pipelines leaves a layer alone
     _training_mode: bool | None = None  # what a framework's own switch is set to, for calls where nothing else says
     _remat: Any = None  # the scope that says what to compute again for gradients
     _path: str

@@ -135,7 +135,7 @@ class IntegerLookup(IndexLookup):
     """
 
     _tokens_are = "int64"
-    _takes_native = True
+    _takes_native, _needs_values = True, "wide"
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tahr.layers.arguments import who
+from tahr.layers.in_graph import InGraph
 from tahr.layers.layer import Layer
 from tahr.layers.signature import call_info
 from tahr.masks import set_mask
@@ -10,7 +11,7 @@ from tahr.masks import set_mask
 __all__ = ["Pipeline"]
 
 
-class Pipeline(Layer):
+class Pipeline(InGraph):
     """Apply layers one after the other.
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tahr import tree
 from tahr.trainer.prepare import build
-from tahr.trainer.session import Session, session_of
+from tahr.trainer.session import Session, holds_text, session_of
 from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.make import _is_stream, make_source
 from tahr.trainer.sources.stream import StreamFeed
@@ -125,7 +125,7 @@ def _predict_batches(
 
 def _batches(source: Any, x: Any, steps: int | None) -> Iterator[Any]:
     batches = source.batches()
-    if _is_stream(x):
+    if _is_stream(x) and not holds_text(source.first_batch()):
         feed = StreamFeed(batches, limit=steps)
         while (chunk := feed.take(1)) is not None:
             yield _inputs(chunk.arrays)

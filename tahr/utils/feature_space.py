@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tahr import dtypes, layers, naming, ops
+from tahr import dtypes, layers, naming, ops, tree
 from tahr.layers.arguments import who
 from tahr.layers.host import host_array, is_native
+from tahr.layers.in_graph import in_graph
 from tahr.layers.layer import Layer
 from tahr.saving.serialization import deserialize_keras_object, serialize_keras_object
 from tahr.symbolic import KerasTensor
@@ -335,7 +336,11 @@ class FeatureSpace(Layer):
             raise ValueError(
                 f"{who(self)}: expected a dict from column name to values; received {type(data).__name__}."
             )
-        single = all(not np.ndim(table[n]) for n in self.features if n in table)
+        table = {n: table[n] for n in self.features if n in table}
+        found = in_graph(table, "always", self, self._symbols_for)
+        if found is not None:
+            return found
+        single = all(not np.ndim(x) for x in table.values())
         found = self._encode({n: _column(table, n, self) for n in self.features})
         self.built = True
         if not single:
@@ -343,6 +348,12 @@ class FeatureSpace(Layer):
         return {k: v[0] for k, v in found.items()} if isinstance(found, dict) else found[0]
 
     call = __call__
+
+    def _symbols_for(self, table: dict[str, Any]) -> Any:
+        """Return symbols for the outputs, whose sizes depend on no value."""
+        single = all(not x.shape for x in table.values())
+        found = self._encode({n: x if len(x.shape) > 1 else KerasTensor((None, 1), x.dtype) for n, x in table.items()})
+        return tree.map_structure(lambda x: KerasTensor(x.shape[1:], x.dtype), found) if single else found
 
     def _encode(self, columns: Mapping[str, Any]) -> Any:
         prepared = {n: self.preprocessors[n](x) for n, x in sorted(columns.items())}
@@ -450,7 +461,7 @@ def _column(row: Any, name: str, space: Any) -> Any:
     if name not in table:
         raise ValueError(f"{who(space)}: the data lacks the column {name!r}; it has {sorted(map(str, table))}.")
     x = table[name]
-    if isinstance(x, KerasTensor) or is_native(x):
+    if isinstance(x, KerasTensor) or (is_native(x) and dtypes.of(x) != "string"):
         return x if len(x.shape) > 1 else ops.reshape(x, (-1, 1))
     x = host_array(x, space)
     return x if x.ndim > 1 else x.reshape(-1, 1)

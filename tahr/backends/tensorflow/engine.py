@@ -68,6 +68,8 @@ class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
         if isinstance(x, tf.Tensor):
+            if x.dtype is tf.string and dtype is None:  # for layers that read text
+                return x
             wanted = dtype or dtypes.canonical(dtypes.of(x))
             return x if x.dtype is DTYPES[wanted] else tf.cast(x, DTYPES[wanted])
         if isinstance(x, (tf.Variable, tf.IndexedSlices)):

@@ -222,7 +222,8 @@ def top_k(x: Any, k: int, sorted: bool = True) -> Any:
 
 @implements
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
-    return tf.reshape(tf.searchsorted(sorted_sequence, flat(values), side), values.shape)
+    found = tf.searchsorted(sorted_sequence, flat(values), side)
+    return tf.ensure_shape(tf.reshape(found, tf.shape(values)), values.shape)
 
 
 @implements

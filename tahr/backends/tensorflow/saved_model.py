@@ -114,6 +114,7 @@ def write(
         function = _endpoint(tf, run, kept(export.variables), export.signature)
         setattr(archive, name, function)
         flat = function.get_concrete_function()
+        _check_complete(name, flat)
         outputs = flat.structured_outputs
         if not isinstance(outputs, dict) or all(isinstance(x, tf.Tensor) for x in outputs.values()):
             signatures["serving_default" if not signatures else name] = flat
@@ -123,6 +124,17 @@ def write(
     for name, variables in (collections or {}).items():
         setattr(archive, name, kept(variables))
     tf.saved_model.save(archive, folder, signatures=signatures, options=options)
+
+
+def _check_complete(name: str, function: Any) -> None:
+    """Raise a TypeError if a function calls back into this process, which a file cannot do."""
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for inner in graph.library.function for node in inner.node_def)]
+    if any(node.op in ("PyFunc", "EagerPyFunc") for node in nodes):
+        raise TypeError(
+            f"{name}: the model has layers that compute on the host, such as those that read text, and a file cannot "
+            "hold these. Export the part behind them, keras.Model(numbers, outputs), and apply them to the data."
+        )
 
 
 def _endpoint(tf: Any, run: Callable[..., Any], variables: list[Any], signature: Any) -> Any:

@@ -119,6 +119,7 @@ class BaseImageLayer(DataLayer):
     [[[[0.5]]]]
     """
 
+    _needs_values = "unknown"  # of the batch, for what is drawn
     _at_rest = False  # whether the layer does the same when not training
     _keeps_integers = False  # whether whole numbers stay whole numbers
     _moves = False  # whether boxes and masks change

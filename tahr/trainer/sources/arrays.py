@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from tahr import backends, tree
+from tahr import backends, dtypes, tree
 from tahr.random import host_generator
 from tahr.trainer.sources.rows import Rows, rows_of
 from tahr.trainer.sources.source import Chunk, Feed, Source
 
-__all__ = ["ArraySource", "to_arrays"]
+__all__ = ["ArraySource", "as_text", "to_arrays"]
 
 SHUFFLED_BYTES = 2**27  # larger data are not copied into each epoch's order, but gathered batch by batch
 NUMBERS = ("y", "sample_weight")  # what may be no text
@@ -54,7 +54,7 @@ def _to_array(data: Any, what: str) -> Any:
         return None
     if (rows := rows_of(data)) is not None:
         return rows
-    if backends.current().is_tensor(data):
+    if backends.current().is_tensor(data) and dtypes.of(data) != "string":
         return data
     if hasattr(data, "to_numpy"):  # a pandas series
         data = data.to_numpy()
@@ -62,7 +62,7 @@ def _to_array(data: Any, what: str) -> Any:
         data = data.detach().cpu().numpy()
     elif isinstance(data, Sequence) and not isinstance(data, (list, tuple, str)):
         data = data[:]
-    array = np.asarray(data)
+    array = as_text(np.asarray(data))
     if array.dtype.kind == "O":
         try:
             lists = array.ndim == 1 and len(array) > 0 and isinstance(array[0], (list, tuple, np.ndarray))
@@ -80,6 +80,13 @@ def _to_array(data: Any, what: str) -> Any:
     if array.ndim == 0:
         raise ValueError(f"{what}: expected an array with a batch axis; received the single value {array!r}.")
     return array
+
+
+def as_text(leaf: Any) -> Any:
+    """Return an array of text for one of bytes that are objects, which other libraries hold text as; else what came."""
+    if not isinstance(leaf, np.ndarray) or leaf.dtype != object or not all(isinstance(v, bytes) for v in leaf.flat):
+        return leaf
+    return np.array([v.decode() for v in leaf.flat], dtype=str).reshape(leaf.shape)
 
 
 class ArraySource(Source):

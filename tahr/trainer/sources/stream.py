@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tahr import backends, tree
-from tahr.trainer.sources.arrays import to_arrays
+from tahr.trainer.sources.arrays import as_text, to_arrays
 from tahr.trainer.sources.source import Chunk, Feed, Source
 from tahr.trainer.step import pack, unpack
 
@@ -266,10 +266,4 @@ def _on_host(batches: Any) -> Iterable[Any]:
     """Return batches of arrays; those of a `tf.data.Dataset` come without a detour over tensors, text as such."""
     if not hasattr(batches, "as_numpy_iterator"):
         return batches
-    return (tree.map_structure(_as_text, batch) for batch in batches.as_numpy_iterator())
-
-
-def _as_text(leaf: Any) -> Any:
-    if not isinstance(leaf, np.ndarray) or leaf.dtype != object or not all(isinstance(v, bytes) for v in leaf.flat):
-        return leaf
-    return np.array([v.decode() for v in leaf.flat], dtype=str).reshape(leaf.shape)
+    return (tree.map_structure(as_text, batch) for batch in batches.as_numpy_iterator())
