@@ -321,7 +321,16 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
 
 @contextlib.contextmanager
 def model_content(path: Path) -> Iterator["_Folder | _Zip"]:
-    """Open a `.keras` file, or a folder with the same members."""
+    """Open a `.keras` file, or a folder with the same members.
+
+    Raises:
+        UnreadableFileError: if it is a SavedModel.
+    """
+    if path.name == "saved_model.pb" or (path / "saved_model.pb").is_file():
+        raise UnreadableFileError(
+            f"{path}: is a SavedModel, a program for TensorFlow that holds no layers. Open it in the Keras that wrote "
+            "it and save it as '.keras' or '.h5', or use its outputs alone, by keras.layers.TFSMLayer(folder)."
+        )
     if path.is_dir():
         yield _Folder(path)
     else:

@@ -193,3 +193,70 @@ def test_a_subclass_names_its_inputs_as_it_likes() -> None:
     np.testing.assert_allclose(
         keras.ops.convert_to_numpy(mine(x))[:, ::-1], keras.ops.convert_to_numpy(plain(x)), rtol=1e-6
     )
+
+
+# ---- what Keras 2 wrote of layers that no file here has -------------------------------------------------------------
+
+
+def of_keras_2(name: str, shape: tuple[int, ...], **config: Any) -> str:
+    """Return a Sequential of one layer as Keras 2 wrote it."""
+    start = {"batch_input_shape": [None, *shape], "dtype": "float32", "sparse": False, "ragged": False, "name": "in"}
+    described = [{"class_name": "InputLayer", "config": start}, {"class_name": name, "config": {"name": "x", **config}}]
+    content = {"name": "m", "layers": described}
+    return json.dumps(
+        {"class_name": "Sequential", "config": content, "keras_version": "2.4.0", "backend": "tensorflow"}
+    )
+
+
+GLOROT = {"class_name": "GlorotUniform", "config": {"seed": None}}
+LOSS_SCALE = {"class_name": "DynamicLossScale", "config": {"initial_loss_scale": 32768.0, "increment_period": 2000}}
+INNER = {"class_name": "LSTM", "config": {"name": "l", "units": 3, "time_major": False, "implementation": 2}}
+OLD_LAYERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "a separable convolution with a kernel": (
+        of_keras_2("SeparableConv2D", (5, 5, 2), filters=2, kernel_size=[3, 3], kernel_initializer=GLOROT,
+                   kernel_regularizer=None, kernel_constraint=None, groups=1), {"filters": 2},
+    ),
+    "a policy with a loss scale": (
+        of_keras_2("Dense", (2,), units=3, dtype={
+            "class_name": "PolicyV1", "config": {"name": "mixed_float16", "loss_scale": LOSS_SCALE}}),
+        {"compute_dtype": "float16", "variable_dtype": "float32"},
+    ),
+    "a policy that infers": (
+        of_keras_2("Dense", (2,), units=3, dtype={"class_name": "PolicyV1", "config": {"name": "infer"}}),
+        {"compute_dtype": "float32"},
+    ),
+    "synchronized normalization": (of_keras_2("SyncBatchNormalization", (3, 2), axis=[2]), {"synchronized": True}),
+    "ReLU with a threshold": (
+        of_keras_2("ThresholdedReLU", (2,), theta={"type": "ndarray", "value": 0.7}), {"threshold": 0.7}
+    ),
+    "categories": (
+        of_keras_2("CategoryEncoding", (2,), max_tokens=4, output_mode="binary", sparse=False),
+        {"output_mode": "multi_hot", "num_tokens": 4},
+    ),
+    "numbers of arrays": (
+        of_keras_2("Dense", (2,), units=2, bias_initializer={
+            "class_name": "Constant", "config": {"value": {"type": "ndarray", "value": [0.5, 0.25]}}}), {"units": 2},
+    ),
+    "Bidirectional in TimeDistributed": (
+        of_keras_2("TimeDistributed", (4, 5, 2), layer={
+            "class_name": "Bidirectional", "config": {"name": "b", "merge_mode": "concat", "layer": INNER}}), {},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", OLD_LAYERS)
+def test_layers_of_keras_2(name: str) -> None:
+    text, wanted = OLD_LAYERS[name]
+    layer = keras.models.model_from_json(text).layers[-1]
+    assert {key: getattr(layer, key) for key in wanted} == wanted
+    if name == "numbers of arrays":
+        np.testing.assert_array_equal(layer.bias.numpy(), [0.5, 0.25])
+
+
+@pytest.mark.once
+def test_saved_models_are_named(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
+    for path in (tmp_path, tmp_path / "saved_model.pb"):
+        with pytest.raises(ValueError, match="is a SavedModel.*TFSMLayer"):
+            keras.saving.load_model(path)

@@ -16,6 +16,7 @@ CLASSES = {
     "Convolution3D": "Conv3D", "CuDNNGRU": "GRU", "CuDNNLSTM": "LSTM", "Deconvolution2D": "Conv2DTranspose",
     "GRUV2": "GRU", "LSTMV2": "LSTM", "Policy": "DTypePolicy", "PolicyV1": "DTypePolicy",
     "SeparableConvolution1D": "SeparableConv1D", "SeparableConvolution2D": "SeparableConv2D",
+    "SyncBatchNormalization": "BatchNormalization", "ThresholdedReLU": "ReLU",
 }  # fmt: skip
 MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot"}
 
@@ -26,8 +27,10 @@ RENAMED = {
     "bias": "use_bias", "border_mode": "padding", "dropout_U": "recurrent_dropout", "dropout_W": "dropout",
     "filter_length": "kernel_size", "gamma_init": "gamma_initializer", "init": "kernel_initializer",
     "inner_activation": "recurrent_activation", "inner_init": "recurrent_initializer", "length": "size",
-    "lr": "learning_rate", "nb_filter": "filters", "output_dim": "units", "p": "rate", "pool_length": "pool_size",
+    "lr": "learning_rate", "max_tokens": "num_tokens", "nb_filter": "filters", "output_dim": "units", "p": "rate",
+    "pool_length": "pool_size",
     "sigma": "stddev", "stride": "strides", "subsample": "strides", "subsample_length": "strides",
+    "theta": "threshold",
 }  # fmt: skip
 # Where a new name is another one than above.
 BY_CLASS = {
@@ -40,7 +43,8 @@ BY_CLASS = {
 REMOVED = {
     "arguments", "autocast", "concat_axis", "consume_less", "decay", "dot_axes", "dropout",
     "experimental_run_tf_function", "forget_bias_init", "fused", "input_dim", "groups", "implementation", "input_dtype",
-    "input_length", "is_legacy_optimizer", "jit_compile", "key_shape", "kernel_dim1", "kernel_dim2", "kernel_dim3",
+    "input_length", "is_legacy_optimizer", "jit_compile", "kernel_constraint", "kernel_initializer",
+    "kernel_regularizer", "key_shape", "kernel_dim1", "kernel_dim2", "kernel_dim3",
     "mode", "mode_type", "nb_col", "nb_row", "output_mask", "output_mask_type", "output_shape", "output_shape_type",
     "query_shape", "ragged", "renorm", "time_major", "value_shape", "virtual_batch_size",
 }  # fmt: skip
@@ -134,6 +138,10 @@ def _meanings_before_3(name: str, old_name: str, found: dict[str, Any], config: 
                 "module": "builtins", "class_name": "function", "registered_name": "function",
                 "config": "tahr>hard_sigmoid_of_keras_2",
             }  # fmt: skip
+    if found.get("output_mode") == "binary":
+        found["output_mode"] = "multi_hot"
+    if old_name == "SyncBatchNormalization":
+        found["synchronized"] = True
     if name == "GRU":
         found.setdefault("reset_after", old_name == "CuDNNGRU")
     if old_name in ("CuDNNGRU", "CuDNNLSTM"):

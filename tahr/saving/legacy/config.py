@@ -179,6 +179,8 @@ def upgrade_object(described: Mapping[str, Any], room: str | None, major: int) -
     if not isinstance(config, Mapping):
         return {**described, "class_name": name}
     config = {key: _upgrade_value(key, value, major) for key, value in config.items()}
+    if name == "DTypePolicy":  # "infer" took the type of the inputs, which are float32
+        config = {"name": "float32" if config.get("name") in ("infer", "_infer") else config.get("name")}
     made = _named(name, config, room)
     if made["module"] is None:
         made["module"] = described.get("module")
@@ -214,6 +216,8 @@ def _is_builtin_optimizer(name: str) -> bool:
 
 def _upgrade_value(key: str, value: Any, major: int) -> Any:
     if isinstance(value, Mapping):
+        if value.get("type") == "ndarray" and value.keys() == {"type", "value"}:
+            return value["value"]
         if "class_name" in value:
             room = next((r for ending, r in _ROOMS_BY_ENDING.items() if key.endswith(ending)), None)
             return upgrade_object(
