@@ -114,6 +114,32 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+OPEN: dict[str, Any] = {
+    "Dense": lambda x: layers.Dense(3)(x),
+    "Conv1D": lambda x: layers.Conv1D(3, 3, padding="causal")(x),
+    "attention": lambda x: layers.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True),
+    "LSTM": lambda x: layers.LSTM(3)(x),
+}
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="is about torch.export")
+@pytest.mark.parametrize("name", OPEN)
+def test_open_time_lengths(name: str, tmp_path: Path) -> None:
+    x = keras.Input((None, 8))
+    model, path = keras.Model(x, OPEN[name](x)), tmp_path / "model.pt2"
+    if name == "LSTM":
+        with pytest.raises(ValueError, match=r"axis 1 of input .* \(None, None, 8\), must be of known size"):
+            model.export(path, format="torch", verbose=False)
+        assert not list(tmp_path.iterdir())
+        model.export(path, format="torch", verbose=False, input_signature=[keras.InputSpec(shape=(None, 7, 8))])
+    else:
+        model.export(path, format="torch", verbose=False)
+    run = reader("torch")(path)
+    for rows, steps in ((1, 7), (4, 7)) if name == "LSTM" else ((1, 5), (3, 9)):
+        data = RNG.normal(size=(rows, steps, 8)).astype("float32")
+        np.testing.assert_allclose(run(data), model.predict(data, verbose=0), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.skipif(not HERE, reason="NumPy exports nothing")
 def test_a_file_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from tahr.export import formats

@@ -6,6 +6,7 @@ from typing import Any
 
 import optree
 import torch
+from torch.utils._pytree import tree_leaves
 
 __all__ = ["read", "write"]
 
@@ -34,9 +35,24 @@ def write(export: Any, **options: Any) -> bytes:
     dynamic = optree.tree_map(lambda x: {a: free for a, n in enumerate(x.shape) if n is None}, export.signature)
     with torch.no_grad():
         program = torch.export.export(_Program(export), given, dynamic_shapes=(dynamic,), **options)
+    _check_open(program, export.signature)
     file = io.BytesIO()
     torch.export.save(program, file)
     return file.getvalue()
+
+
+def _check_open(program: Any, signature: Any) -> None:
+    """Raise a ValueError if a program holds for one number only where the signature leaves a size open."""
+    names = program.graph_signature.user_inputs
+    symbols = {node.name: node.meta["val"] for node in program.graph.nodes if node.op == "placeholder"}
+    for name, asked in zip(names, tree_leaves(signature), strict=True):
+        for axis, (size, wanted) in enumerate(zip(symbols[name].shape, asked.shape, strict=True)):
+            if wanted is None and (isinstance(size, int) or size.node.maybe_as_int() is not None):
+                raise ValueError(
+                    f"export: axis {axis} of input {asked.name!r}, of shape {tuple(asked.shape)}, must be of known "
+                    "size for torch.export, which writes out each step of a recurrent layer, and takes the number of "
+                    "windows of a pooling for fixed. Give its size in input_signature, or export as another format."
+                )
 
 
 def read(file: Any) -> Callable[..., Any]:
