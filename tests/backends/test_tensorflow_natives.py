@@ -208,3 +208,15 @@ def test_programs_see_tensorflow_itself_with_our_keras(tmp_path: Any, capsys: An
     assert run_script(str(tmp_path / "program.py"), []) == 0
     assert capsys.readouterr().out == "3.0 [1.0, 2.0] tensorflow.keras.layers\ntahr.models.sequential\n"
     assert vars(tf).get("keras", "nothing") is before
+
+
+def test_tapes_go_through_rematerialized_layers() -> None:
+    layer = layers.Dense(3)
+    layer.build((None, 4))
+    found = []
+    for call in (keras.remat(layer), layer):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(call(tf.constant(X)) ** 2)
+        found.append(tape.gradient(loss, layer.trainable_variables))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5)

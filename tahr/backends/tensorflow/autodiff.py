@@ -134,11 +134,18 @@ class Autodiff:
                 return leaves
 
             def both(*given: Any) -> Any:
-                def backwards(*upstream: Any) -> list[Any]:
+                def backwards(*upstream: Any, variables: Any = None) -> Any:
                     with tf.control_dependencies(upstream), tf.GradientTape() as tape:  # else both runs become one
                         tape.watch([x for x in given if x.dtype.is_floating])
                         pairs = [p for p in zip(outputs(given), upstream, strict=True) if p[0].dtype.is_floating]
-                    return tape.gradient([y for y, _ in pairs], list(given), [d for _, d in pairs])
+                    own = list(variables or ())  # that a user's tape watches; in a step of `fit` all are arrays
+                    sources = [x for x in given if x.dtype != tf.resource or not own]
+                    found = tape.gradient([y for y, _ in pairs], [*sources, *own], [d for _, d in pairs])
+                    if not own:
+                        return found
+                    rest = iter(found[: len(sources)])
+                    by_place = [None if x.dtype == tf.resource else next(rest) for x in given]
+                    return by_place, found[len(sources) :]
 
                 return outputs(given), backwards
 
