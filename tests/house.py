@@ -25,6 +25,7 @@ from tests.source import CODE_FOLDERS, FUNCTIONS, ROOT, Module, imports, length,
 
 FILE_LINES, FUNCTION_LINES, OWN_CONFIGS = 800, 80, 10
 BACKEND_LINES, OP_LINES = 1500, 25
+MORE_LINES = {"tensorflow": 150}  # than others may have: it reads data sets of its own inside of its graphs
 FRAMEWORKS = {"jax", "jaxlib", "jnp", "torch", "tensorflow", "tf"}
 
 # Imports at the top of a module go to rooms of its own line or of a line above; inside functions they are free.
@@ -220,7 +221,8 @@ def backend_lines() -> dict[str, int]:
     found: dict[str, int] = {}
     for module in modules():
         if module.room == "backends":
-            part = module.name.split(".")[2] if module.name.count(".") > 1 else "shared"
+            path = module.name.split(".")[2:]
+            part = ".".join(path[: 1 + ("beside" in path)]) or "shared"  # beside: what works on any backend
             found[part] = found.get(part, 0) + len(module.code_lines)
     return found
 
@@ -243,7 +245,7 @@ def test_backends_hold_only_what_differs() -> None:
     problems = [
         f"tahr/backends/{name} has {lines:,} code lines; say in tahr/ops what backends have in common."
         for name, lines in backend_lines().items()
-        if lines > BACKEND_LINES
+        if lines > BACKEND_LINES + MORE_LINES.get(name, 0)
     ]
     median = statistics.median(op_lines().values())
     if median > OP_LINES:

@@ -97,7 +97,7 @@ def graph_of(structure: Any, needs_values: str | None = None) -> Any:
     """
     if "tensorflow" not in sys.modules or (needs_values is None and loaded() == "tensorflow"):
         return None
-    from tahr.backends.tensorflow import guests
+    from tahr.backends.tensorflow.beside import guests
 
     found = guests.symbols_in(structure)
     if not found or (loaded() == "tensorflow" and not guests.is_needed(needs_values, found)):

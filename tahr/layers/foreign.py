@@ -397,7 +397,7 @@ class TFSMLayer(Layer):
         super().__init__(trainable=trainable, name=name, dtype=dtype)
         self.filepath, self.call_endpoint = str(filepath), call_endpoint
         self.call_training_endpoint = call_training_endpoint
-        from tahr.backends.tensorflow.saved_model import SavedModel
+        from tahr.backends.tensorflow.beside.saved_model import SavedModel
 
         self._model = SavedModel(self.filepath)
         for endpoint in (call_endpoint, call_training_endpoint):

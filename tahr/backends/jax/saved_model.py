@@ -37,6 +37,6 @@ def read(folder: str) -> Callable[..., Any]:
 
 
 def _saved_model() -> Any:
-    from tahr.backends.tensorflow import saved_model
+    from tahr.backends.tensorflow.beside import saved_model
 
     return saved_model

@@ -31,7 +31,7 @@ class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
     """Operations are functions of `tf` and its modules; a variable holds a `tf.Variable`."""
 
     name = "tensorflow"
-    exports = {"tf_saved_model": "tahr.backends.tensorflow.saved_model"}
+    exports = {"tf_saved_model": "tahr.backends.tensorflow.beside.saved_model"}
     spaces = (tf.math, tf.nn, tf)
     names = {
         "absolute": "abs",

@@ -1,0 +1,1 @@
+"""What TensorFlow does for programs on any backend: its data pipelines and its SavedModels."""
