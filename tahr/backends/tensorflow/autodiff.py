@@ -124,6 +124,8 @@ class Autodiff:
         def run(*arrays: Any) -> Any:
             specs = [tf.TensorSpec(x.shape, x.dtype) for x in arrays]
             traced = tf.function(fn, autograph=False).get_concrete_function(*specs)
+            if tf.inside_function() and any(x.dtype == tf.resource for x in traced.captured_inputs):
+                return tf.recompute_grad(fn)(*arrays)  # a step of the user's own, whose tape watches variables
             form: list[Any] = []
 
             def outputs(given: Any) -> list[Any]:  # what `fn` knows beside its arguments is given as well
