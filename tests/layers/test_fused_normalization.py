@@ -11,8 +11,8 @@ from tahr.ops.declare import Op
 from tahr.ops.normalization import layer_normalization, normalize_batch
 
 RANDOM = np.random.default_rng(4)
-CONSTANT = RANDOM.normal(size=(5, 4, 3)).astype("float32")[:4]  # 16 values a channel, so that a mean is exact
-CONSTANT[..., 1] = 2.5
+CONSTANT = RANDOM.normal(size=(4, 4, 3)).astype("float32")
+CONSTANT[..., 1] = 0.5
 # (what is normalised, the axis of its channels)
 BATCHES: dict[str, Any] = {
     "last axis": (RANDOM.normal(3, 2, (5, 4, 3)), -1),
@@ -40,9 +40,10 @@ def composed(op: Any) -> Op:
 
 
 def agree(op: Any, arrays: list[Any], options: dict[str, Any], dtype: str) -> None:
-    """Compare results, and the gradients of a function of them, of both forms of an operation."""
+    """Compare results, and the gradients of a function of them, with those of the composition in float32."""
     rtol, atol = {"float32": (2e-4, 2e-5), "bfloat16": (4e-2, 4e-2)}[dtype]
     arrays = [ops.convert_to_tensor(a, dtype) for a in arrays]
+    exact = [ops.cast(a, "float32") for a in arrays]
 
     def loss(given: list[Any], run: Any) -> Any:
         found = run(given[0], options["axis"], *given[1:]) if op is normalize_batch else run(*given, **options)
@@ -53,12 +54,12 @@ def agree(op: Any, arrays: list[Any], options: dict[str, Any], dtype: str) -> No
         return [ops.convert_to_numpy(ops.cast(v, "float32")) for v in values]
 
     both = []
-    for run in (op, composed(op)):
+    for run, given in ((op, arrays), (composed(op), exact)):
         if backends.current().trains:
-            (_, found), slopes = backends.current().value_and_grad(lambda x, r=run: loss(x, r))(arrays)
+            (_, found), slopes = backends.current().value_and_grad(lambda x, r=run: loss(x, r))(given)
         else:
-            (_, found), slopes = loss(arrays, run), []
-        assert all(ops.dtype(v) == dtype for v in found)
+            (_, found), slopes = loss(given, run), []
+        assert all(ops.dtype(v) == ops.dtype(given[0]) for v in found)
         both.append(host(found) + host(slopes))
     for one, other in zip(*both, strict=True):
         np.testing.assert_allclose(one, other, rtol=rtol, atol=atol * max(1.0, float(np.abs(other).max())))
@@ -68,9 +69,9 @@ def agree(op: Any, arrays: list[Any], options: dict[str, Any], dtype: str) -> No
 @pytest.mark.parametrize("kind", BATCHES)
 def test_batch(kind: str, dtype: str) -> None:
     x, axis = BATCHES[kind]
-    scale, offset = (RANDOM.normal(size=x.shape[axis]) for _ in range(2))
+    scale, offset = np.random.default_rng(5).normal(size=(2, x.shape[axis]))
     if kind == "large" and dtype == "bfloat16":
-        x = x / 100  # three digits of 1,000 leave none for what lies about it
+        x = x / 100 - 8  # about 2: three digits of 1,000 leave none for what lies about it
     agree(normalize_batch, [x, offset, scale], {"axis": axis}, dtype)
 
 
@@ -78,11 +79,11 @@ def test_batch(kind: str, dtype: str) -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_layer(kind: str, dtype: str) -> None:
     shape, axis = LAYERS[kind]
-    axes = (axis,) if isinstance(axis, int) else axis
-    weights = [RANDOM.normal(size=[shape[a] for a in axes]) for _ in range(2)]
+    axes, random = (axis,) if isinstance(axis, int) else axis, np.random.default_rng(5)
+    weights = [random.normal(size=[shape[a] for a in axes]) for _ in range(2)]
     if kind in ("middle axis", "axes apart"):
         weights = [w.reshape([n if i in axes else 1 for i, n in enumerate(shape)]) for w in weights]
-    agree(layer_normalization, [RANDOM.normal(2, 3, shape), *weights], {"axis": axis, "epsilon": 1e-3}, dtype)
+    agree(layer_normalization, [random.normal(2, 3, shape), *weights], {"axis": axis, "epsilon": 1e-3}, dtype)
 
 
 def test_an_empty_batch() -> None:
@@ -97,7 +98,7 @@ def test_an_empty_batch() -> None:
 
 
 def test_in_double_precision() -> None:
-    x = RANDOM.normal(size=(6, 3))
+    x = np.random.default_rng(5).normal(size=(6, 3))
     keras.config.set_floatx("float64")
     try:
         found = ops.convert_to_numpy(keras.layers.BatchNormalization(epsilon=1e-12)(x, training=True))
