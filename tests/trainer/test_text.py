@@ -131,3 +131,17 @@ def test_what_cannot_be_split_is_refused_before_training() -> None:
     outer.compile("sgd", "mse")
     with pytest.raises(ValueError, match="has weights to train"):
         outer.fit(X, Y, verbose=0)
+
+
+def test_bytes_are_decoded_by_the_layer_that_reads_them() -> None:
+    words = ["film élégant", "film fade"] * 4
+    layer = layers.TextVectorization(vocabulary=["film", "élégant", "fade"], encoding="latin-1", standardize=None)
+    model = keras.Sequential([keras.Input((), dtype="string"), layer])
+    given = np.array([word.encode("latin-1") for word in words], dtype=object)
+    expected = [[2, 3], [2, 4]] * 4
+    assert model.predict(given, batch_size=3, verbose=0).tolist() == expected
+    assert model.predict(given.astype("S"), batch_size=3, verbose=0).tolist() == expected
+    assert model.predict((b for b in (given[:4], given[4:])), verbose=0).tolist() == expected
+    model.compile(loss="mse")
+    with pytest.raises(TypeError, match="y holds objects that are no numbers"):
+        model.evaluate(given, given, verbose=0)

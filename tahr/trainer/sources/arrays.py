@@ -10,7 +10,7 @@ from tahr.random import host_generator
 from tahr.trainer.sources.rows import Rows, rows_of
 from tahr.trainer.sources.source import Chunk, Feed, Source
 
-__all__ = ["ArraySource", "as_text", "to_arrays"]
+__all__ = ["ArraySource", "to_arrays"]
 
 SHUFFLED_BYTES = 2**27  # larger data are not copied into each epoch's order, but gathered batch by batch
 NUMBERS = ("y", "sample_weight")  # what may be no text
@@ -62,8 +62,8 @@ def _to_array(data: Any, what: str) -> Any:
         data = data.detach().cpu().numpy()
     elif isinstance(data, Sequence) and not isinstance(data, (list, tuple, str)):
         data = data[:]
-    array = as_text(np.asarray(data))
-    if array.dtype.kind == "O":
+    array = np.asarray(data)
+    if array.dtype.kind == "O" and (what.startswith(NUMBERS) or not _is_bytes(array)):
         try:
             lists = array.ndim == 1 and len(array) > 0 and isinstance(array[0], (list, tuple, np.ndarray))
             text = not lists and not what.startswith(NUMBERS) and all(isinstance(value, str) for value in array.flat)
@@ -82,11 +82,9 @@ def _to_array(data: Any, what: str) -> Any:
     return array
 
 
-def as_text(leaf: Any) -> Any:
-    """Return an array of text for one of bytes that are objects, which other libraries hold text as; else what came."""
-    if not isinstance(leaf, np.ndarray) or leaf.dtype != object or not all(isinstance(v, bytes) for v in leaf.flat):
-        return leaf
-    return np.array([v.decode() for v in leaf.flat], dtype=str).reshape(leaf.shape)
+def _is_bytes(array: np.ndarray) -> bool:
+    """Return whether objects are text in bytes, which the layer that reads it decodes: it knows the encoding."""
+    return array.size > 0 and all(isinstance(value, bytes) for value in array.flat)
 
 
 class ArraySource(Source):

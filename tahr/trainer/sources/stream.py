@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tahr import backends, tree
-from tahr.trainer.sources.arrays import as_text, to_arrays
+from tahr.trainer.sources.arrays import to_arrays
 from tahr.trainer.sources.source import Chunk, Feed, Source
 from tahr.trainer.step import pack, unpack
 
@@ -263,7 +263,5 @@ def _length(batches: Any) -> int | None:
 
 
 def _on_host(batches: Any) -> Iterable[Any]:
-    """Return batches of arrays; those of a `tf.data.Dataset` come without a detour over tensors, text as such."""
-    if not hasattr(batches, "as_numpy_iterator"):
-        return batches
-    return (tree.map_structure(as_text, batch) for batch in batches.as_numpy_iterator())
+    """Return batches of arrays; those of a `tf.data.Dataset` come without a detour over tensors."""
+    return batches.as_numpy_iterator() if hasattr(batches, "as_numpy_iterator") else batches
