@@ -118,18 +118,22 @@ class Windows:
     ) -> Any:
         x, rank = _last(x, last), len(strides)
         kernel = _dilated(kernel, dilation)
+        full = tuple((n - 1) * s + w for n, s, w in zip(x.shape[1:-1], strides, kernel.shape, strict=False))
+        edges = tuple((b, whole - b - n) for b, n, whole in zip(starts, sizes, full, strict=True))
+        same = edges == _same(sizes, kernel.shape[:rank], strides)
 
         def run(x: Any, kernel: Any) -> Any:
-            steps = strides
+            steps, made = strides, sizes if same else full
             if rank == 1:
-                x, kernel, steps = x[:, None], kernel[None], (1, *strides)
-            full = [(n - 1) * s + w for n, s, w in zip(x.shape[1:-1], steps, kernel.shape, strict=False)]
-            shape = tf.stack([tf.shape(x)[0], *full, kernel.shape[-2]])
+                x, kernel, steps, made = x[:, None], kernel[None], (1, *strides), (1, *made)
+            shape = tf.stack([tf.shape(x)[0], *made, kernel.shape[-2]])
             transposed = tf.nn.conv3d_transpose if rank == 3 else tf.nn.conv2d_transpose
-            found = transposed(x, kernel, shape, (1, *steps, 1), "VALID")
+            found = transposed(x, kernel, shape, (1, *steps, 1), "SAME" if same else "VALID")
             return found[:, 0] if rank == 1 else found
 
         found = _whole(run, x, kernel)
+        if same:
+            return _back(found, last)
         beyond = [max(0, b + n - have) for b, n, have in zip(starts, sizes, found.shape[1:-1], strict=True)]
         found = _padded(found, tuple((0, after) for after in beyond))
         return _back(found[(slice(None), *(slice(b, b + n) for b, n in zip(starts, sizes, strict=True)))], last)
