@@ -10,7 +10,7 @@ from tahr.saving.arrays import read_arrays
 from tahr.saving.atomic import replacing
 from tahr.saving.errors import UnreadableFileError
 from tahr.saving.hdf5 import h5_writing, write_array
-from tahr.saving.weights import existing
+from tahr.saving.paths import existing
 
 __all__ = ["KerasFileEditor"]
 

@@ -3,6 +3,7 @@
 import contextlib
 import datetime
 import json
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ from tahr.saving.atomic import may_write, replacing, replacing_folder
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError, understanding
 from tahr.saving.hdf5 import Pages, declared_size, h5_reading, h5_writing, is_hdf5
 from tahr.saving.manifest import MANIFEST, make_manifest, write_example
+from tahr.saving.paths import existing, inner
 from tahr.saving.report import LoadReport
 from tahr.saving.serialization import SharingScope, deserialize_keras_object, serialize_keras_object
 from tahr.saving.state import walk_state
-from tahr.saving.weights import _require_built, existing, read_state, write_state
+from tahr.saving.weights import _require_built, read_state, write_state
 from tahr.variables import LoadingScope
 
 __all__ = ["load_model", "model_content", "model_from_json", "model_to_json", "places_in", "save_model"]
@@ -369,27 +371,26 @@ class _Folder:
 
     def text(self, name: str) -> str:
         try:
-            return existing(self._path / name).read_text(encoding="utf-8")
+            return inner(self._path / name).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise UnreadableFileError(f"{self._path}: {name} cannot be read ({error}).") from error
 
     @contextlib.contextmanager
     def weights(self, check: bool = True) -> Iterator[Any]:
-        place = existing(self._path / WEIGHTS)
+        place = inner(self._path / WEIGHTS)
         with h5_reading(place, str(place)) as h5:
             yield h5
 
     def pages(self) -> Pages:
-        return Pages(self._path / WEIGHTS, 0)
+        return Pages(inner(self._path / WEIGHTS), 0)
 
     def assets(self, folder: Path) -> bool:
         import shutil
 
         assets = self._path / ASSETS
-        for place in (assets, *assets.rglob("*")):
-            if place.is_symlink() or place.exists() and not (place.is_file() or place.is_dir()):
-                raise UnsafeFileError(f"{place}: is a link, a device or a pipe, so it is not opened.")
-        if not assets.is_dir():
+        if not os.path.lexists(assets):
             return False
+        for place in (assets, *assets.rglob("*")):
+            inner(place)
         shutil.copytree(assets, folder, dirs_exist_ok=True)
         return True

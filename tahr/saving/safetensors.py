@@ -11,6 +11,7 @@ import numpy as np
 
 from tahr.saving.atomic import may_write, replacing
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.saving.paths import existing, inner
 from tahr.saving.report import LoadReport
 
 __all__ = ["load_safetensors", "read_safetensors", "save_safetensors", "write_safetensors"]
@@ -160,15 +161,13 @@ def read_safetensors(filepath: Any, mapped: bool = False) -> dict[str, np.ndarra
     ...     keras.saving.read_safetensors(os.path.join(folder, "small.safetensors"))["small/last/kernel"].shape
     (2, 3)
     """
-    from tahr.saving.weights import existing
-
     path = existing(filepath)
     if not path.name.endswith(".index.json"):
         return dict(_arrays(path, mapped))
     found: dict[str, np.ndarray] = {}
     for name, shard in _listed(path).items():
         if name not in found:
-            found |= dict(_arrays(existing(path.with_name(shard)), mapped))
+            found |= dict(_arrays(inner(path.with_name(shard)), mapped))
         if name not in found:
             raise UnreadableFileError(f"{path}: lists {name!r} in {shard!r}, which does not hold it.")
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 from tahr.saving.names import is_foreign
+from tahr.saving.paths import inner
 
 __all__ = ["refuse_programs", "scan_file"]
 
@@ -214,14 +215,19 @@ def _look_at_index(places: Any, path: Path) -> Findings:
         for name in [entry] if isinstance(entry, str) else entry:
             if not isinstance(name, str) or name != Path(name).name or "\\" in name or name in ("", ".", ".."):
                 yield _finding("unsafe", "weight_map", f"{path}: names the file {name!r}, which is not beside it.")
+            elif path.with_name(name).exists():
+                inner(path.with_name(name))
 
 
 def _look_into_folder(path: Path, report: dict[str, Any], read: bool) -> Findings:
-    for inner in sorted(path.rglob("*")):
-        if inner.is_symlink() or not (inner.is_file() or inner.is_dir()):
-            yield _finding("unsafe", str(inner), f"{inner}: is a link, a device or a pipe.")
-        elif inner.is_file() and inner.suffix in (".json", ".h5", ".safetensors"):
-            found = scan_file(inner, read)
+    for place in sorted(path.rglob("*")):
+        try:
+            inner(place)
+        except UnsafeFileError as error:
+            yield _finding("unsafe", str(place), str(error))
+            continue
+        if place.is_file() and place.suffix in (".json", ".h5", ".safetensors"):
+            found = scan_file(place, read)
             report["classes"] += [c for c in found["classes"] if c not in report["classes"]]
             yield from found["findings"]
 

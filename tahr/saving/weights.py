@@ -11,8 +11,9 @@ import numpy as np
 
 from tahr.layers.layer import Layer
 from tahr.saving.atomic import may_write, replacing
-from tahr.saving.errors import MissingFileError, UnreadableFileError, UnsafeFileError, understanding
+from tahr.saving.errors import UnreadableFileError, UnsafeFileError, understanding
 from tahr.saving.hdf5 import Pages, Stored, h5_reading, h5_writing, is_hdf5, write_array
+from tahr.saving.paths import existing, inner
 from tahr.saving.report import LoadReport
 from tahr.saving.scan import refuse_programs
 from tahr.saving.state import walk_state
@@ -228,21 +229,6 @@ def _load_h5(model: Any, path: Path, skip_mismatch: bool, by_name: bool, strict:
         return read_state(model, [h5], str(path), skip_mismatch, strict)
 
 
-def existing(filepath: Any) -> Path:
-    """Return a path that exists.
-
-    Raises:
-        MissingFileError: if it does not.
-        UnsafeFileError: if it is a device or a pipe, which may give anything without end.
-    """
-    path = Path(filepath)
-    if not path.exists():
-        raise MissingFileError(f"{path}: there is no such file (looked in {path.resolve().parent}).")
-    if not path.is_file() and not path.is_dir():
-        raise UnsafeFileError(f"{path}: is a device or a pipe, not a file.")
-    return path
-
-
 @contextlib.contextmanager
 def open_shards(path: Path) -> Iterator[list[Any]]:
     """Open all shards that a list names; a shard is a file beside the list."""
@@ -256,7 +242,7 @@ def open_shards(path: Path) -> Iterator[list[Any]]:
         for name in names:
             if name != Path(name).name or "\\" in name or name in ("", ".", ".."):
                 raise UnsafeFileError(f"{path}: names the file {name!r}, which is not beside it.")
-            shard = existing(path.with_name(name))
+            shard = inner(path.with_name(name))
             opened.append(files.enter_context(h5_reading(shard, str(shard))))
         yield opened
 

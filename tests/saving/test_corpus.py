@@ -349,18 +349,73 @@ def test_arrays_that_lie(content: bytes, tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("kind", ["pipe", "link"])
 @pytest.mark.parametrize("place", ["", "config.json", "model.weights.h5", "assets/a"])
 def test_folders_of_other_things(kind: str, place: str, good: Path, tmp_path: Path) -> None:
-    """A pipe would never end to be read; what a link of an asset leads to is no part of the model."""
+    """A pipe would never end to be read; what a link leads to is no part of the model."""
     folder = tmp_path / "bad"
     for name, content in {**members_of(good / "good.keras"), "assets/b": b""}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     odd = folder / place if place else tmp_path / "bad.keras"
     odd.unlink(missing_ok=True)
-    os.mkfifo(odd) if kind == "pipe" else odd.symlink_to("/etc/passwd" if place.startswith("assets") else "/dev/zero")
+    os.mkfifo(odd) if kind == "pipe" else odd.symlink_to("/dev/zero")
     bad = folder if place else odd
     with pytest.raises(UnsafeFileError, match="a pipe"):
         keras.saving.load_model(bad)
     assert scan([str(bad)]) == 1
+
+
+LINKS = {  # where the file of a snapshot may be a link to, by what is wrong with it
+    "": "../../../blobs/{digest}",
+    "an absolute path": "/etc/hostname",
+    "another repository": "../../../../models--other--one/blobs/{digest}",
+    "no digest": "../../../blobs/README.md",
+    "not among the blobs": "../../../refs/{digest}",
+    "another snapshot": "../../other/{digest}",
+    "a link among the blobs": "../../../blobs/{link}",
+    "endless": "./{own}",
+}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+@pytest.mark.parametrize("wrong", LINKS)
+@pytest.mark.parametrize(
+    "place", ["assets/a", "config.json", "model.weights.h5", "weights.safetensors", "s.weights.h5"]
+)
+def test_links_of_snapshots(place: str, wrong: str, good: Path, tmp_path: Path) -> None:
+    """The cache of Hugging Face is made of links to `blobs` of the same repository; no others are followed."""
+    repository, digest, link = tmp_path / "models--me--small", "5e" * 32, "0f" * 20
+    folder = repository / "snapshots" / "1c" / "model"
+    model = keras.saving.load_model(good / "good.keras")
+    folder.mkdir(parents=True)
+    keras.saving.save_safetensors(model, folder / "weights.safetensors")
+    model.save_weights(folder / "s.weights.h5")
+    index = {v.path: "weights.safetensors" for v in model.weights}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    (folder / "model.weights.json").write_text(json.dumps({"weight_map": {"/layers/dense/vars": "s.weights.h5"}}))
+    for name, content in {**members_of(good / "good.keras"), "assets/a": b"text"}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    content = (folder / place).read_bytes()
+    (folder / place).unlink()
+    up = "../" if "/" in place and LINKS[wrong].startswith("../") else ""
+    (folder / place).symlink_to(up + LINKS[wrong].format(digest=digest, link=link, own=Path(place).name))
+    for name in (repository / "blobs" / digest, repository / "blobs" / "README.md", repository / "refs" / digest,
+                 folder.parents[1] / "other" / digest, tmp_path / "models--other--one" / "blobs" / digest,
+                 tmp_path / "elsewhere"):  # fmt: skip
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_bytes(content)
+    (repository / "blobs" / link).symlink_to(tmp_path / "elsewhere")
+
+    def read() -> None:
+        keras.saving.load_model(folder)
+        model.load_weights(folder / "model.safetensors.index.json")
+        model.load_weights(folder / "model.weights.json")
+
+    if wrong:
+        with pytest.raises(UnsafeFileError, match="is a link, which may lead"):
+            read()
+    else:
+        read()
+    assert scan([str(folder)]) == (1 if wrong else 0)
 
 
 def test_models_in_models_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
