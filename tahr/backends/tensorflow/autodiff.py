@@ -9,6 +9,7 @@ import optree
 
 from tahr.backends.forward import forward_mode
 from tahr.backends.rows import RowGradient
+from tahr.backends.tensorflow.axes import moved
 from tahr.backends.tensorflow.loading import tf
 
 _ZERO = tf.UnconnectedGradients.ZERO
@@ -92,7 +93,7 @@ class Autodiff:
 
     def vmap(self, fn: Callable[..., Any], in_axes: list[int | None], out_axis: int) -> Callable[..., Any]:
         def run(*arrays: Any) -> Any:
-            along = [_moved(x, axis, 0) for x, axis in zip(arrays, in_axes, strict=True) if axis is not None]
+            along = [moved(x, axis, 0) for x, axis in zip(arrays, in_axes, strict=True) if axis is not None]
 
             def one(parts: Any) -> Any:
                 mapped = iter(parts)
@@ -101,24 +102,21 @@ class Autodiff:
             results, values = tf.vectorized_map(one, along)
             if tf.executing_eagerly() and any(not np.array_equal(v, np.broadcast_to(v[0], v.shape)) for v in values):
                 raise ValueError("vmap: a value differs from one element to another.")
-            return [_moved(y, 0, out_axis) for y in results], [v[0] for v in values]
+            return [moved(y, 0, out_axis) for y in results], [v[0] for v in values]
 
         return run
 
     def custom_gradient(self, fn: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arrays: Any) -> Any:
-            def both(*leaves: Any) -> Any:
-                value, back = fn(*leaves)
+        def both(*arrays: Any) -> Any:
+            value, back = fn(*arrays)
 
-                def backwards(*upstream: Any) -> Any:
-                    found = back(*upstream)
-                    return list(found) if isinstance(found, (tuple, list)) else found
+            def backwards(*upstream: Any) -> Any:
+                found = back(*upstream)
+                return list(found) if isinstance(found, (tuple, list)) else found
 
-                return value, backwards
+            return value, backwards
 
-            return tf.custom_gradient(both)(*arrays)
-
-        return run
+        return tf.custom_gradient(both)
 
     def rematerialize(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arrays: Any) -> Any:
@@ -158,10 +156,3 @@ class Autodiff:
 
     def stop_gradient(self, x: Any) -> Any:
         return tf.stop_gradient(x)
-
-
-def _moved(x: Any, source: int, target: int) -> Any:
-    rank = len(x.shape)
-    order = [i for i in range(rank) if i != source % rank]
-    order.insert(target % rank, source % rank)
-    return tf.transpose(x, order) if order != sorted(order) else x

@@ -5,14 +5,11 @@ from typing import Any
 
 import optree
 
-from tahr.backends.tensorflow.engine import backend
+from tahr.backends.tensorflow.engine import backend, is_symbol
 from tahr.backends.tensorflow.loading import tf
+from tahr.backends.tensorflow.recurrent import scan_from
 
 implements = backend.implements
-
-
-def _symbolic(x: Any) -> bool:
-    return isinstance(x, tf.Tensor) and not hasattr(x, "numpy")
 
 
 def _flat(structure: Any) -> tuple[list[Any], Any]:
@@ -28,14 +25,14 @@ def _typed(new: Any, old: list[Any]) -> list[Any]:
 
 @implements
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    if not _symbolic(pred):
+    if not is_symbol(pred):
         return true_fn() if bool(pred) else false_fn()
     return tf.cond(tf.cast(tf.reshape(pred, ()), tf.bool), true_fn, false_fn)
 
 
 @implements
 def _switch(index: Any, branches: Any, operands: Any) -> Any:
-    if not _symbolic(index):
+    if not is_symbol(index):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     number = tf.clip_by_value(tf.cast(index, tf.int32), 0, len(branches) - 1)
     return tf.switch_case(number, [lambda branch=branch: branch(*operands) for branch in branches])
@@ -45,7 +42,6 @@ def _switch(index: Any, branches: Any, operands: Any) -> Any:
 def while_loop(cond: Any, body: Any, loop_vars: Any, maximum_iterations: int | None = None) -> Any:
     several = isinstance(loop_vars, (list, tuple))
     start, form = _flat(tuple(loop_vars) if several else (loop_vars,))
-    rounds = 0
 
     def step(*state: Any) -> Any:
         found = body(*form.unflatten(state))
@@ -54,13 +50,7 @@ def while_loop(cond: Any, body: Any, loop_vars: Any, maximum_iterations: int | N
     def go_on(*state: Any) -> Any:
         return tf.cast(tf.reshape(cond(*form.unflatten(state)), ()), tf.bool)
 
-    if tf.executing_eagerly():
-        values: Any = start
-        while (maximum_iterations is None or rounds < maximum_iterations) and bool(go_on(*values)):
-            values, rounds = step(*values), rounds + 1
-    else:
-        values = tf.while_loop(go_on, step, start, maximum_iterations=maximum_iterations)
-    values = form.unflatten(values)
+    values = form.unflatten(tf.while_loop(go_on, step, start, maximum_iterations=maximum_iterations))
     return type(loop_vars)(values) if several else values[0]
 
 
@@ -107,18 +97,8 @@ def _scan_eagerly(step: Any, carry: list[Any], along: list[Any], count: int, rev
 def _scan_graph(step: Any, carry: list[Any], along: list[Any], count: int, reverse: bool) -> Any:
     first = count - 1 if reverse else 0
     carry, ys, y_form = step(carry, [x[first] for x in along])  # which also tells what comes out
-    # elements are read from and written to lists, whose gradients are lists as well and not whole arrays at each step
-    inputs = [tf.TensorArray(x.dtype, count, element_shape=x.shape[1:]).unstack(x) for x in along]
-    outputs = [tf.TensorArray(y.dtype, count, element_shape=y.shape).write(first, y) for y in ys]
-
-    def body(n: Any, carry: Any, outputs: Any) -> Any:
-        i = count - 1 - n if reverse else n
-        carry, ys, _ = step(carry, [x.read(i) for x in inputs])
-        return n + 1, carry, [array.write(i, y) for array, y in zip(outputs, ys, strict=True)]
-
-    start = (tf.constant(1), carry, outputs)
-    _, carry, outputs = tf.while_loop(lambda n, *_: n < count, body, start, maximum_iterations=count - 1)
-    return carry, [array.stack() for array in outputs], y_form
+    made = [tf.TensorArray(y.dtype, count, element_shape=y.shape).write(first, y) for y in ys]
+    return *scan_from(1, step, carry, along, made, count, reverse), y_form
 
 
 @implements

@@ -34,19 +34,8 @@ class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
     exports = {"tf_saved_model": "tahr.backends.tensorflow.beside.saved_model"}
     spaces = (tf.math, tf.nn, tf)
     names = {
-        "absolute": "abs",
-        "arccos": "acos",
-        "arccosh": "acosh",
-        "arcsin": "asin",
-        "arcsinh": "asinh",
-        "arctan": "atan",
-        "arctan2": "atan2",
-        "arctanh": "atanh",
-        "conjugate": "conj",
+        **{f"arc{name}": f"a{name}" for name in ("cos", "cosh", "sin", "sinh", "tan", "tan2", "tanh")},
         "i0": "bessel_i0",
-        "isfinite": "is_finite",
-        "isinf": "is_inf",
-        "isnan": "is_nan",
     }
     avoid = {
         "elu": "takes no alpha",
@@ -93,7 +82,7 @@ class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
         return [self.cast(m, kind) for m in made]
 
     def to_numpy(self, x: Any) -> np.ndarray:
-        return np.asarray(x.numpy() if _is_eager(x) else x)  # of a scalar, `numpy` gives a number
+        return np.asarray(x.numpy() if hasattr(x, "numpy") else x)  # of a scalar, `numpy` gives a number
 
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = DTYPES[dtypes.canonical(dtype)]
@@ -133,7 +122,7 @@ class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
         catch_up(keeper)
 
     def new_variable(self, value: Any, dtype: str, trainable: bool) -> Any:
-        if isinstance(value, tf.Tensor) and not _is_eager(value):
+        if is_symbol(value):
             return self.cast(value, dtype)
         with tf.init_scope():
             return tf.Variable(self.tensor(value, dtype), trainable=trainable)
@@ -230,8 +219,9 @@ def _derive(kind: type, base: type) -> None:
         kind.__bases__ = (*kind.__bases__, base)
 
 
-def _is_eager(x: Any) -> bool:
-    return hasattr(x, "numpy")
+def is_symbol(x: Any) -> bool:
+    """Return whether `x` is a tensor of a graph, which has no value yet."""
+    return isinstance(x, tf.Tensor) and not hasattr(x, "numpy")
 
 
 def _holds_tensor(x: Any) -> bool:

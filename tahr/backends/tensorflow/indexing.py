@@ -1,8 +1,10 @@
 """Reading, writing, sorting and searching elements by index."""
 
+import functools
 import math
 from typing import Any
 
+from tahr.backends.tensorflow.axes import moved
 from tahr.backends.tensorflow.engine import backend
 from tahr.backends.tensorflow.loading import tf
 
@@ -23,6 +25,11 @@ def flat(x: Any) -> Any:
 def numeric(x: Any) -> Any:
     """Return truth values as numbers, which can be compared."""
     return tf.cast(x, tf.uint8) if x.dtype == tf.bool else x
+
+
+def bits(x: Any) -> Any:
+    """Return the bits of numbers as whole numbers of their size."""
+    return tf.bitcast(x, {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size])
 
 
 @implements
@@ -96,9 +103,7 @@ def _gathered(x: Any, arrays: dict[int, Any]) -> Any:
 
 def broadcast(*arrays: Any) -> list[Any]:
     """Return arrays broadcast against each other."""
-    shape = tf.TensorShape([])
-    for x in arrays:
-        shape = tf.broadcast_static_shape(shape, x.shape)
+    shape = functools.reduce(tf.broadcast_static_shape, [x.shape for x in arrays])
     if shape.is_fully_defined():
         return [x if x.shape == shape else tf.broadcast_to(x, shape) for x in arrays]
     sizes = tf.shape(sum(tf.zeros_like(x, tf.int32) for x in arrays))
@@ -128,9 +133,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
         tf.broadcast_to(a, [*wide[:axis], a.shape[axis], *wide[axis + 1 :]])
         for a in (x, from_front(indices, x.shape[axis]))
     )
-    order = [i for i in range(rank) if i != axis] + [axis]
-    found = tf.gather(tf.transpose(x, order), tf.transpose(indices, order), batch_dims=rank - 1)
-    return tf.transpose(found, [order.index(i) for i in range(rank)])
+    return moved(tf.gather(moved(x, axis, -1), moved(indices, axis, -1), batch_dims=rank - 1), -1, axis)
 
 
 def _starts(start_indices: Any, sizes: Any, parts: Any) -> list[Any]:
@@ -205,13 +208,10 @@ def argsort(x: Any, axis: int | None = -1) -> Any:
         inner = argsort(tf.math.imag(x), axis)
         outer = argsort(take_along_axis(tf.math.real(x), inner, axis), axis)
         return take_along_axis(inner, outer, axis)
-    places = tf.argsort(x, axis, stable=True)
-    if not x.dtype.is_floating:
-        return places
-    last = tf.cast(tf.math.is_nan(x), tf.int32)  # TensorFlow puts NaN anywhere
-    clean = tf.where(tf.math.is_nan(x), x.dtype.max, x)
-    places = tf.argsort(clean, axis, stable=True)
-    return take_along_axis(places, tf.argsort(take_along_axis(last, places, axis), axis, stable=True), axis)
+    if x.dtype.is_floating:  # by the bits, among which NaN comes last; TensorFlow puts it anywhere
+        size = bits(tf.abs(x))
+        x = tf.where(x < 0, -size, size)
+    return tf.argsort(x, axis, stable=True)
 
 
 @implements
@@ -251,9 +251,9 @@ def unique(
 ) -> Any:
     place = axis or 0
     along = flat(x) if axis is None else x
-    rows = numeric(along)
-    order = _row_order(tf.reshape(_moved_first(rows, place), (along.shape[place], -1)))
-    ordered = tf.gather(tf.reshape(_moved_first(rows, place), (along.shape[place], -1)), order)
+    rows = tf.reshape(moved(numeric(along), place, 0), (along.shape[place], -1))
+    order = _row_order(rows)
+    ordered = tf.gather(rows, order)
     begins = tf.concat([[True], tf.reduce_any(ordered[1:] != ordered[:-1], -1)], 0)[: along.shape[place]]
     number = tf.cumsum(tf.cast(begins, tf.int32)) - 1
     inverse = tf.scatter_nd(order[:, None], number, [along.shape[place]])
@@ -272,11 +272,6 @@ def unique(
     wanted = ((first, return_index), (inverse, return_inverse), (counts, return_counts))
     out = (values, *(part for part, asked in wanted if asked))
     return out if len(out) > 1 else out[0]
-
-
-def _moved_first(x: Any, axis: int) -> Any:
-    axis %= max(1, len(x.shape))
-    return tf.transpose(x, [axis, *(i for i in range(len(x.shape)) if i != axis)])
 
 
 def _row_order(rows: Any) -> Any:

@@ -1,12 +1,14 @@
 """TensorFlow's own versions of operations that it calls or does otherwise, or that it lacks."""
 
+import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tahr.backends.tensorflow.engine import DTYPES, backend
-from tahr.backends.tensorflow.indexing import broadcast, flat, numeric
+from tahr.backends.tensorflow.indexing import bits, broadcast, flat, numeric
 from tahr.backends.tensorflow.loading import tf
 from tahr.backends.tensorflow.windows import padded
 from tahr.dtypes import canonical, standardize_dtype
@@ -45,6 +47,20 @@ def _shared(choose: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+numpy = tf.experimental.numpy
+backend.own.update(  # TensorFlow's functions of other names, of which some are NumPy's
+    **{name: getattr(tf, f"reduce_{name}") for name in ("sum", "mean", "all", "any")},
+    **{name: getattr(numpy, name) for name in ("cumprod", "cumsum", "diagonal", "gcd", "lcm")},
+    **{name: getattr(tf.linalg, name) for name in ("det", "eig", "eigh", "inv")},
+    **{name: getattr(tf.bitwise, name) for name in ("left_shift", "right_shift")},
+    copy=tf.identity,
+    floor_divide=tf.math.floordiv,
+    fmod=tf.truncatemod,
+    gelu=tf.nn.gelu,
+    log10=lambda x: tf.math.log(x) / math.log(10),
+    log2=lambda x: tf.math.log(x) / math.log(2),
+    var=tf.math.reduce_variance,
+)
 backend.own.update(
     add=_of_truth(tf.logical_or, tf.add),
     multiply=_of_truth(tf.logical_and, tf.multiply),
@@ -68,16 +84,6 @@ def sign(x: Any) -> Any:
 
 
 @implements
-def floor_divide(x1: Any, x2: Any) -> Any:
-    return tf.math.floordiv(x1, x2)
-
-
-@implements
-def fmod(x1: Any, x2: Any) -> Any:
-    return tf.truncatemod(x1, x2)
-
-
-@implements
 def power(x1: Any, x2: Any) -> Any:
     if x1.dtype.is_floating or x1.dtype.is_complex:
         return tf.pow(x1, x2)
@@ -94,12 +100,12 @@ def trunc(x: Any) -> Any:
 
 @implements
 def round_(x: Any, decimals: int = 0) -> Any:
-    if x.dtype.is_floating or x.dtype.is_complex:
-        if x.dtype.is_complex:
-            return tf.complex(round_(tf.math.real(x), decimals), round_(tf.math.imag(x), decimals))
-        scale = tf.cast(10.0 ** abs(decimals), x.dtype)
+    if x.dtype.is_complex:
+        return tf.complex(round_(tf.math.real(x), decimals), round_(tf.math.imag(x), decimals))
+    if x.dtype.is_floating:
         if not decimals:
             return tf.round(x)
+        scale = tf.cast(10.0 ** abs(decimals), x.dtype)
         return tf.round(x * scale) / scale if decimals > 0 else tf.round(x / scale) * scale
     if decimals >= 0:
         return x
@@ -114,19 +120,16 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     if not x.dtype.is_floating:
         return x
     high, low = (x.dtype.max if posinf is None else posinf), (x.dtype.min if neginf is None else neginf)
-    x = tf.where(tf.math.is_nan(x), tf.cast(nan, x.dtype), x)
-    x = tf.where(x == np.inf, tf.cast(high, x.dtype), x)
-    return tf.where(x == -np.inf, tf.cast(low, x.dtype), x)
+    for place, value in ((tf.math.is_nan(x), nan), (x == np.inf, high), (x == -np.inf, low)):
+        x = tf.where(place, tf.cast(value, x.dtype), x)
+    return x
 
 
-@implements
-def isposinf(x: Any) -> Any:
-    return x == np.inf if x.dtype.is_floating else tf.zeros_like(x, tf.bool)
+def _is(number: float) -> Callable[[Any], Any]:
+    return lambda x: x == number if x.dtype.is_floating else tf.zeros_like(x, tf.bool)
 
 
-@implements
-def isneginf(x: Any) -> Any:
-    return x == -np.inf if x.dtype.is_floating else tf.zeros_like(x, tf.bool)
+backend.own["isposinf"], backend.own["isneginf"] = _is(np.inf), _is(-np.inf)
 
 
 def _of_parts(name: str, whole: bool, combine: Callable[..., Any]) -> None:
@@ -147,19 +150,10 @@ _of_parts("nan", False, tf.logical_or)
 
 
 @implements
-def isreal(x: Any) -> Any:
-    return tf.math.imag(x) == 0 if x.dtype.is_complex else tf.ones_like(x, tf.bool)
-
-
-@implements
 def signbit(x: Any) -> Any:
     if x.dtype.is_floating:
-        return _bits(x) < 0
+        return bits(x) < 0
     return tf.zeros_like(x, tf.bool) if x.dtype == tf.bool or x.dtype.is_unsigned else x < 0
-
-
-def _bits(x: Any) -> Any:
-    return tf.bitcast(x, {2: tf.int16, 4: tf.int32, 8: tf.int64}[x.dtype.size])
 
 
 @implements
@@ -167,10 +161,9 @@ def nextafter(x1: Any, x2: Any) -> Any:
     if x1.dtype in (tf.float32, tf.float64):
         return tf.math.nextafter(x1, x2)
     x1, x2 = broadcast(x1, x2)
-    bits = tf.cast(_bits(x1), tf.int32)
-    away = (x2 > x1) == (x1 > 0)
+    now, away = tf.cast(bits(x1), tf.int32), (x2 > x1) == (x1 > 0)
     tiny = tf.where(x2 > 0, 1, -32767)
-    moved = tf.where(x1 == 0, tiny, tf.where(away, bits + 1, bits - 1))
+    moved = tf.where(x1 == 0, tiny, tf.where(away, now + 1, now - 1))
     found = tf.bitcast(tf.cast(moved, tf.int16), x1.dtype)
     return tf.where(tf.math.is_nan(x1) | tf.math.is_nan(x2), x1 + x2, tf.where(x1 == x2, x2, found))
 
@@ -190,54 +183,25 @@ def heaviside(x1: Any, x2: Any) -> Any:
 
 
 @implements
-def gcd(x1: Any, x2: Any) -> Any:
-    x1, x2 = broadcast(absolute(x1), absolute(x2))
-
-    def step(a: Any, b: Any) -> Any:
-        return b, tf.where(b == 0, a, tf.math.floormod(a, tf.where(b == 0, tf.ones_like(b), b)))
-
-    def body(a: Any, b: Any) -> Any:
-        new_a, rest = step(a, b)
-        return tf.where(b == 0, a, new_a), tf.where(b == 0, b, rest)
-
-    return tf.while_loop(lambda a, b: tf.reduce_any(b != 0), body, (x1, x2))[0]
-
-
-@implements
-def lcm(x1: Any, x2: Any) -> Any:
-    x1, x2 = broadcast(absolute(x1), absolute(x2))
-    shared = gcd(x1, x2)
-    return x1 // tf.where(shared == 0, tf.ones_like(shared), shared) * x2
-
-
-@implements
-def log10(x: Any) -> Any:
-    return tf.math.log(x) / tf.math.log(tf.constant(10, x.dtype))
-
-
-@implements
-def log2(x: Any) -> Any:
-    return tf.math.log(x) / tf.math.log(tf.constant(2, x.dtype))
-
-
-@implements
-def real(x: Any) -> Any:
-    return tf.math.real(x) if x.dtype.is_complex else x
-
-
-@implements
 def imag(x: Any) -> Any:
     return tf.math.imag(x) if x.dtype.is_complex else tf.zeros_like(x)
 
 
-@implements
-def conjugate(x: Any) -> Any:
-    return tf.math.conj(x) if x.dtype.is_complex else x
+def _of_complex(run: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: run(x) if x.dtype.is_complex else x
+
+
+backend.own["real"], backend.own["conjugate"] = _of_complex(tf.math.real), _of_complex(tf.math.conj)
 
 
 @implements
 def angle(x: Any) -> Any:
-    return tf.math.atan2(imag(x), real(x))
+    return tf.math.atan2(imag(x), tf.math.real(x))
+
+
+@implements
+def isreal(x: Any) -> Any:
+    return tf.math.imag(x) == 0 if x.dtype.is_complex else tf.ones_like(x, tf.bool)
 
 
 backend.own.update(
@@ -245,39 +209,17 @@ backend.own.update(
     bitwise_or=lambda x, y: x | y if x.dtype == tf.bool else tf.bitwise.bitwise_or(x, y),
     bitwise_xor=lambda x, y: x ^ y if x.dtype == tf.bool else tf.bitwise.bitwise_xor(x, y),
     bitwise_not=lambda x: ~x if x.dtype == tf.bool else tf.bitwise.invert(x),
-    left_shift=tf.bitwise.left_shift,
-    right_shift=tf.bitwise.right_shift,
 )
 
 
 # ---- reductions ---------------------------------------------------------------------------------------------------
 
 
-@implements
-def sum_(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return tf.reduce_sum(x, axis, keepdims)
-
-
-@implements
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return tf.reduce_mean(x, axis, keepdims)
-
-
-@implements
-def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return tf.math.reduce_variance(x, axis, keepdims)
-
-
 def _extremum(reduce: Callable[..., Any], combine: str, truth: Callable[..., Any]) -> Callable[..., Any]:
     def run(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
         if initial is None and 0 in [x.shape[i] for i in _axes(axis, len(x.shape))]:
             raise ValueError("expected at least one element to choose from; received none. Pass `initial`.")
-        if x.dtype == tf.bool:
-            out = truth(x, axis, keepdims)
-        elif x.dtype.is_floating:
-            out = reduce(x, axis, keepdims)
-        else:
-            out = reduce(x, axis, keepdims)
+        out = (truth if x.dtype == tf.bool else reduce)(x, axis, keepdims)
         return out if initial is None else backend.own[combine](out, backend.tensor(initial, out.dtype.name))
 
     return run
@@ -290,16 +232,6 @@ backend.own["min"] = _extremum(tf.reduce_min, "minimum", tf.reduce_all)
 @implements
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     return tf.reduce_prod(x, axis, keepdims)
-
-
-@implements
-def all_(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return tf.reduce_all(x, axis, keepdims)
-
-
-@implements
-def any_(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return tf.reduce_any(x, axis, keepdims)
 
 
 def _argument(choose: Callable[..., Any]) -> Callable[..., Any]:
@@ -330,16 +262,6 @@ def _first_nan(choose: Callable[..., Any]) -> Callable[..., Any]:
 backend.own["argmax"], backend.own["argmin"] = _argument(_first_nan(tf.argmax)), _argument(_first_nan(tf.argmin))
 
 
-@implements
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    return tf.cumsum(flat(x), 0) if axis is None else tf.cumsum(x, axis)
-
-
-@implements
-def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    return tf.math.cumprod(flat(x), 0) if axis is None else tf.math.cumprod(x, axis)
-
-
 # ---- making and shaping -------------------------------------------------------------------------------------------
 
 
@@ -363,11 +285,6 @@ def _arange(start: Any, stop: Any, step: Any, dtype: str) -> Any:
 
 
 @implements
-def copy(x: Any) -> Any:
-    return tf.identity(x)
-
-
-@implements
 def reshape(x: Any, newshape: Any) -> Any:
     sizes = tuple(newshape) if hasattr(newshape, "__iter__") else (newshape,)
     if any(isinstance(n, int) and n < -1 for n in sizes):
@@ -387,9 +304,7 @@ def expand_dims(x: Any, axis: Any) -> Any:
     places = sorted(i % (len(x.shape) + len(axis)) for i in axis)
     if len(set(places)) < len(places):
         raise ValueError(f"axis={axis} names an axis twice.")
-    for i in places:
-        x = tf.expand_dims(x, i)
-    return x
+    return x[tuple(tf.newaxis if i in places else slice(None) for i in range(len(x.shape) + len(axis)))]
 
 
 @implements
@@ -448,17 +363,6 @@ def stack(x: Any, axis: int = 0) -> Any:
 
 
 @implements
-def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    rank = len(x.shape)
-    axes = [axis1 % rank, axis2 % rank]
-    x = tf.transpose(x, [*(i for i in range(rank) if i not in axes), *axes])
-    rows, columns = x.shape[-2:]
-    count = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
-    places = np.arange(count) * (columns + 1) + (offset if offset >= 0 else -offset * columns)
-    return tf.gather(tf.reshape(x, (*x.shape[:-2], rows * columns)), places.astype("int32"), axis=-1)
-
-
-@implements
 def _pad_constant(x: Any, pad_width: Any, value: Any) -> Any:
     return padded(x, pad_width, value) if len(x.shape) else x
 
@@ -466,35 +370,28 @@ def _pad_constant(x: Any, pad_width: Any, value: Any) -> Any:
 # ---- products -----------------------------------------------------------------------------------------------------
 
 
-def _products(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `run` for the types that TensorFlow has no products of."""
-
-    def call(kinds: Any, *args: Any) -> Any:
-        if kinds == tf.bool:
-            return run(*args, lambda x: tf.cast(x, tf.int32)) > 0
-        narrow = kinds.is_integer and kinds not in (tf.int32, tf.int64)
-        return tf.cast(run(*args, lambda x: tf.cast(x, tf.int32) if narrow else x), kinds)
-
-    return call
+def _product(run: Callable[..., Any], *arrays: Any) -> Any:
+    """Return `run` of arrays, of types that TensorFlow has no products of, too."""
+    kind = arrays[0].dtype
+    if kind.is_floating or kind.is_complex or kind in (tf.int32, tf.int64):
+        return run(*arrays)
+    found = run(*(tf.cast(x, tf.int32) for x in arrays))
+    return found != 0 if kind == tf.bool else tf.cast(found, kind)
 
 
 @implements
 def matmul(x1: Any, x2: Any) -> Any:
-    def run(enter: Any) -> Any:
-        a, b = enter(x1), enter(x2)
-        row, column = len(a.shape) == 1, len(b.shape) == 1
-        found = tf.matmul(a[None] if row else a, b[:, None] if column else b)
-        found = found[..., 0] if column else found
-        return (found[..., 0] if column else found[..., 0, :]) if row else found
-
-    return _products(run)(x1.dtype)
+    row, column = len(x1.shape) == 1, len(x2.shape) == 1
+    found = _product(tf.matmul, x1[None] if row else x1, x2[:, None] if column else x2)
+    found = found[..., 0] if column else found
+    return (found[..., 0] if column else found[..., 0, :]) if row else found
 
 
 @implements
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     if not isinstance(axes, int):
         axes = [list(a) if isinstance(a, (tuple, list)) else [a] for a in axes]
-    return _products(lambda enter: tf.tensordot(enter(x1), enter(x2), axes))(x1.dtype)
+    return _product(lambda a, b: tf.tensordot(a, b, axes), x1, x2)
 
 
 @implements
@@ -502,7 +399,7 @@ def _einsum(operands: Any, subscripts: str) -> Any:
     if "->" not in subscripts:  # TensorFlow's own rule forgets the axes behind dots
         letters = sorted(c for c in set(subscripts) if c.isalpha() and subscripts.count(c) == 1)
         subscripts = "".join([subscripts, "->", "..." * ("..." in subscripts), *letters])
-    return _products(lambda enter: tf.einsum(subscripts, *map(enter, operands)))(operands[0].dtype)
+    return _product(functools.partial(tf.einsum, subscripts), *operands)
 
 
 # ---- other views --------------------------------------------------------------------------------------------------
@@ -532,23 +429,15 @@ def view_as_complex(x: Any) -> Any:
 
 
 @implements
-def gelu(x: Any, approximate: bool = True) -> Any:
-    return tf.nn.gelu(x, approximate)
-
-
-@implements
 def softmax(x: Any, axis: Any = -1) -> Any:
-    if isinstance(axis, int):
-        return tf.nn.softmax(x, axis) if len(x.shape) else tf.ones_like(x)
-    powers = tf.exp(x - tf.reduce_max(x, axis, True))
-    return powers / tf.reduce_sum(powers, axis, True)
+    return tf.nn.softmax(x, axis) if isinstance(axis, int) and len(x.shape) else tf.exp(log_softmax(x, axis))
 
 
 @implements
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    if isinstance(axis, int):
-        return tf.nn.log_softmax(x, axis) if len(x.shape) else tf.zeros_like(x)
-    return x - tf.reduce_logsumexp(x, axis, True)
+    if isinstance(axis, int) and len(x.shape):
+        return tf.nn.log_softmax(x, axis)
+    return x - tf.reduce_logsumexp(x, axis if len(x.shape) else None, True)
 
 
 # ---- linear algebra -----------------------------------------------------------------------------------------------
@@ -561,16 +450,6 @@ def cholesky(x: Any, upper: bool = False) -> Any:
 
 
 @implements
-def eigh(x: Any) -> Any:
-    return tuple(tf.linalg.eigh(x))
-
-
-@implements
-def eig(x: Any) -> Any:
-    return tuple(tf.linalg.eig(x))
-
-
-@implements
 def lu_factor(x: Any) -> Any:
     lu, order = tf.linalg.lu(x)
     return lu, _swaps(order)
@@ -578,13 +457,11 @@ def lu_factor(x: Any) -> Any:
 
 def _swaps(order: Any) -> Any:
     """Return, for rows in their new order, the row that each step of elimination swapped its own with."""
-    count = order.shape[-1]
-    now = tf.broadcast_to(tf.range(count), order.shape)
-    found = []
-    for k in range(count):
+    columns = tf.range(order.shape[-1])
+    now, found = tf.broadcast_to(columns, order.shape), []
+    for k in range(order.shape[-1]):
         place = tf.argmax(tf.cast(now == order[..., k : k + 1], tf.int32), -1, tf.int32)
         found.append(place)
-        columns = tf.range(count)
         moved = tf.where(columns == place[..., None], now[..., k : k + 1], now)
         now = tf.where(columns == k, order[..., k : k + 1], moved)
     return tf.stack(found, -1)
@@ -606,19 +483,9 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
 
 
 @implements
-def inv(x: Any) -> Any:
-    return tf.linalg.inv(x)
-
-
-@implements
-def det(x: Any) -> Any:
-    return tf.linalg.det(x)
-
-
-@implements
 def slogdet(x: Any) -> Any:
     sign, size = tf.linalg.slogdet(x)
-    return sign, real(size)
+    return sign, tf.math.real(size)
 
 
 def _as_columns(a: Any, b: Any, run: Callable[..., Any]) -> Any:

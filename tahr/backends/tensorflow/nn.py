@@ -2,29 +2,25 @@
 
 from typing import Any
 
+from tahr.backends.tensorflow.axes import moved
 from tahr.backends.tensorflow.engine import backend
 from tahr.backends.tensorflow.loading import tf
 
 implements = backend.implements
 
 
-def _last(x: Any, axis: int) -> list[int]:
-    """Return the order of axes that moves one of them to the end."""
-    return [*(i for i in range(len(x.shape)) if i != axis % len(x.shape)), axis % len(x.shape)]
-
-
 @implements
 def normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
     """TensorFlow's fused form, which takes channels last and float32."""
-    kind, order = x.dtype, _last(x, axis)
-    x, size = x if order == sorted(order) else tf.transpose(x, order), x.shape[axis]
+    kind, rank, size = x.dtype, len(x.shape), x.shape[axis]
+    x = moved(x, axis, -1)
     scale = tf.ones(size, kind) if scale is None else tf.cast(scale, kind)
     offset = tf.zeros(size, kind) if offset is None else tf.cast(offset, kind)
     if kind == tf.float64:
-        mean, variance = tf.nn.moments(x, list(range(len(order) - 1)))
+        mean, variance = tf.nn.moments(x, list(range(rank - 1)))
         found = tf.nn.batch_normalization(x, mean, variance, offset, scale, epsilon)
     else:
-        four = tf.cast(x if len(order) == 4 else tf.reshape(x, (-1, 1, 1, size)), tf.float32)
+        four = tf.cast(x if rank == 4 else tf.reshape(x, (-1, 1, 1, size)), tf.float32)
         count = tf.cast(tf.size(four) // size, tf.float32)
         scale, offset = tf.cast(scale, tf.float32), tf.cast(offset, tf.float32)
         found, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -32,8 +28,4 @@ def normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, ep
         )
         found, mean, variance = (tf.cast(v, kind) for v in (found, mean, variance * ((count - 1) / count)))
         found = tf.reshape(found, tf.shape(x))
-    return found if order == sorted(order) else tf.transpose(found, _inverse(order)), mean, variance
-
-
-def _inverse(order: list[int]) -> list[int]:
-    return [order.index(i) for i in range(len(order))]
+    return moved(found, -1, axis), mean, variance

@@ -133,13 +133,29 @@ def _loop(
     """Return the last carry and, for each width, what the steps along the first axis gave, one behind the other."""
     batch, most = carry[0].shape[0], along[0].shape[0]
     count = tf.shape(along[0])[0] if most is None else most
-    sources = [tf.TensorArray(a.dtype, count, element_shape=a.shape[1:]).unstack(a) for a in along]
     made = [tf.TensorArray(carry[0].dtype, count, element_shape=(batch, width)) for width in widths]
+    return scan_from(0, step, carry, along, made, count, reverse)
+
+
+def scan_from(
+    first: int, step: Callable[..., Any], carry: Any, along: list[Any], made: list[Any], count: Any, reverse: bool
+) -> Any:
+    """Return the last carry, and what steps gave, one behind the other.
+
+    Elements are read from and written to lists, whose gradients are lists as well, not whole arrays at each step.
+
+    Args:
+        first: how many of the `count` steps have been made.
+        step: function of the carry and of elements, to the next carry, what it gives, and what is of no interest here.
+        made: a `tf.TensorArray` for each array that steps give an element of.
+    """
+    sources = [tf.TensorArray(a.dtype, count, element_shape=a.shape[1:]).unstack(a) for a in along]
 
     def body(n: Any, carry: Any, made: Any) -> Any:
         i = count - 1 - n if reverse else n
-        carry, found = step(carry, [source.read(i) for source in sources])
+        carry, found, *_ = step(carry, [source.read(i) for source in sources])
         return n + 1, carry, [array.write(i, y) for array, y in zip(made, found, strict=True)]
 
-    _, carry, made = tf.while_loop(lambda n, *_: n < count, body, (0, carry, made), maximum_iterations=count)
+    start = (tf.constant(first), carry, made)
+    _, carry, made = tf.while_loop(lambda n, *_: n < count, body, start, maximum_iterations=count - first)
     return carry, [array.stack() for array in made]

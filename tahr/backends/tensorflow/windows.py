@@ -8,6 +8,7 @@ import itertools
 import math
 from typing import Any
 
+from tahr.backends.tensorflow.axes import moved
 from tahr.backends.tensorflow.loading import tf
 
 Numbers = tuple[int, ...]
@@ -15,12 +16,11 @@ Edges = tuple[tuple[int, int], ...]
 
 
 def _last(x: Any, last: bool) -> Any:
-    return x if last else tf.transpose(x, (0, *range(2, len(x.shape)), 1))
+    return x if last else moved(x, 1, -1)
 
 
 def _back(x: Any, last: bool) -> Any:
-    rank = len(x.shape)
-    return x if last else tf.transpose(x, (0, rank - 1, *range(1, rank - 1)))
+    return x if last else moved(x, -1, 1)
 
 
 def _padded(x: Any, edges: Edges, value: float = 0.0) -> Any:
@@ -60,18 +60,15 @@ def _slices(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> lis
 
 def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
     *widths, into, filters = kernel.shape
-    taps = tf.reshape(kernel, (-1, into, filters))
     slices = _slices(x, tuple(widths), strides, dilation)
     if groups == 1:
         return tf.tensordot(tf.concat(slices, -1), tf.reshape(kernel, (-1, filters)), 1)
-    shape = tf.shape(slices[0])[:-1]
+    kernels, shape = tf.reshape(kernel, (-1, into, groups, filters // groups)), tf.shape(slices[0])[:-1]
     if into == 1:  # depthwise: products of elements, no matrix
-        each = filters // groups
-        total = tf.add_n([s[..., None] * tf.reshape(taps[i], (groups, each)) for i, s in enumerate(slices)])
-        return tf.reshape(total, (*slices[0].shape[:-1], filters))
-    grouped = tf.stack([tf.reshape(s, (*s.shape[:-1], groups, into)) for s in slices], -2)  # (..., groups, taps, into)
-    kernels = tf.reshape(taps, (-1, into, groups, filters // groups))
-    found = tf.einsum("...gtc,tcgf->...gf", grouped, kernels)
+        found = tf.add_n([s[..., None] * kernels[i, 0] for i, s in enumerate(slices)])
+    else:
+        parts = [tf.reshape(s, tf.concat([shape, [groups, into]], 0)) for s in slices]
+        found = tf.einsum("...gtc,tcgf->...gf", tf.stack(parts, -2), kernels)
     return tf.reshape(found, tf.concat([shape, [filters]], 0))
 
 
@@ -96,14 +93,10 @@ class Windows:
         x, floating = _last(x, last), x.dtype.is_floating
         if not floating or groups > 1 or any(d > 1 for d in dilation):
             found = self._other_conv(_padded(x, edges), kernel, strides, dilation, groups)
-        elif len(strides) == 3:
-            found = tf.nn.conv3d(_padded(x, edges), kernel, (1, *strides, 1), "VALID")
-        elif len(strides) == 1:
-            x, padding = _edged(x, kernel.shape[:1], strides, edges)
-            found = tf.nn.conv2d(x[:, None], kernel[None], (1, *strides), padding)[:, 0]
         else:
-            x, padding = _edged(x, kernel.shape[:2], strides, edges)
-            found = tf.nn.conv2d(x, kernel, strides, padding)
+            x, padding = _edged(x, kernel.shape[:-2], strides, edges)
+            layout = ("NWC", "NHWC", "NDHWC")[len(strides) - 1]  # the gradient in three dimensions asks for its name
+            found = tf.nn.convolution(x, kernel, strides, padding, layout)
         return _back(found, last)
 
     def _other_conv(self, x: Any, kernel: Any, strides: Numbers, dilation: Numbers, groups: int) -> Any:
@@ -116,20 +109,14 @@ class Windows:
     def conv_transpose(
         self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
     ) -> Any:
-        x, rank = _last(x, last), len(strides)
-        kernel = _dilated(kernel, dilation)
+        x, kernel = _last(x, last), _dilated(kernel, dilation)
         full = tuple((n - 1) * s + w for n, s, w in zip(x.shape[1:-1], strides, kernel.shape, strict=False))
         edges = tuple((b, whole - b - n) for b, n, whole in zip(starts, sizes, full, strict=True))
-        same = edges == _same(sizes, kernel.shape[:rank], strides)
+        same = edges == _same(sizes, kernel.shape[:-2], strides)
 
         def run(x: Any, kernel: Any) -> Any:
-            steps, made = strides, sizes if same else full
-            if rank == 1:
-                x, kernel, steps, made = x[:, None], kernel[None], (1, *strides), (1, *made)
-            shape = tf.stack([tf.shape(x)[0], *made, kernel.shape[-2]])
-            transposed = tf.nn.conv3d_transpose if rank == 3 else tf.nn.conv2d_transpose
-            found = transposed(x, kernel, shape, (1, *steps, 1), "SAME" if same else "VALID")
-            return found[:, 0] if rank == 1 else found
+            shape = tf.stack([tf.shape(x)[0], *(sizes if same else full), kernel.shape[-2]])
+            return tf.nn.conv_transpose(x, kernel, shape, strides, "SAME" if same else "VALID")
 
         found = _whole(run, x, kernel)
         if same:
@@ -173,10 +160,6 @@ def _edged(x: Any, widths: Any, strides: Numbers, edges: Edges) -> tuple[Any, st
 
 
 def _pooled(kind: str, x: Any, widths: Numbers, strides: Numbers, same: bool = False) -> Any:
-    rank = len(widths)
-    if rank == 1:
-        x, widths, strides = x[:, None], (1, *widths), (1, *strides)
-    run = getattr(tf.nn, f"{kind}{3 if rank == 3 else 2}d")
-    narrow = rank == 3 and x.dtype in (tf.float16, tf.bfloat16)  # there is no 16-bit form on the CPU
-    found = tf.cast(run(tf.cast(x, tf.float32) if narrow else x, widths, strides, "SAME" if same else "VALID"), x.dtype)
-    return found[:, 0] if rank == 1 else found
+    narrow = len(widths) == 3 and x.dtype in (tf.float16, tf.bfloat16)  # there is no 16-bit form on the CPU
+    given = tf.cast(x, tf.float32) if narrow else x
+    return tf.cast(getattr(tf.nn, kind)(given, widths, strides, "SAME" if same else "VALID"), x.dtype)
