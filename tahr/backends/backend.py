@@ -44,6 +44,8 @@ class Backend:
         layer_base: a class for layers to be derived from, which makes them what the framework's own models are.
         exports: the modules that write and read the formats which models are exported to.
         fuses: whether `fuse` may make faster what `compile` leaves as it is.
+        gathers: whether picking elements by their indices costs less, with its gradient, than comparing and adding up,
+            which a compiler fuses into what comes before.
         reads: whether a variable holds an object of the framework that is read, and assigned also in a compiled
             function, rather than an array.
     """
@@ -61,6 +63,7 @@ class Backend:
     layer_base: type | None = None
     exports: dict[str, str] = {}
     fuses = False
+    gathers = False
     reads = False
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tahr import config, shapes
+from tahr import backends, config, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating
 from tahr.ops.activation import log_softmax
@@ -117,11 +117,25 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
     axis = shapes.axis_index(axis, len(output.shape))
     if len(target.shape) > len(wanted):
         target = run["squeeze"](target, -1)
-    target = run["expand_dims"](run["cast"](target, "int32"), axis)
-    classes = run["reshape"](run["arange"](output.shape[axis], dtype="int32"), _vector(len(output.shape), axis))
-    # a comparison and a sum fuse into the softmax, where a gather would not, and its gradient needs no scatter
-    logarithms = _logarithms(output, from_logits, axis)
-    return -run["sum"](run["where"](target == classes, logarithms, 0), axis=axis)
+    target = run["cast"](target, "int32")
+    if from_logits:
+        logarithms = _true_ones(log_softmax(output, axis=axis), target, axis)
+    else:  # the one that counts, so that all others need no logarithm
+        share = _true_ones(output, target, axis) / run["sum"](output, axis=axis)
+        logarithms = log(clip(share, config.epsilon(), 1.0 - config.epsilon()))
+    there = run["logical_and"](target >= 0, target < output.shape[axis])
+    return run["where"](there, -logarithms, 0)
+
+
+def _true_ones(values: Any, target: Any, axis: int) -> Any:
+    """Return the value of the class that is true; what there is for one out of range is no matter."""
+    run = OPERATIONS
+    target = run["expand_dims"](target, axis)
+    if backends.current().gathers:
+        last = values.shape[axis] - 1
+        return run["squeeze"](run["take_along_axis"](values, clip(target, 0, last), axis=axis), axis)
+    classes = run["reshape"](run["arange"](values.shape[axis], dtype="int32"), _vector(len(values.shape), axis))
+    return run["sum"](run["where"](target == classes, values, 0), axis=axis)
 
 
 def _vector(ndim: int, axis: int) -> tuple[int, ...]:

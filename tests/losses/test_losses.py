@@ -1,9 +1,12 @@
 """Losses against formulas in NumPy, and what the base class does with reductions, weights, masks and types."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.special
 
+import tahr as keras
 from tahr import backends, losses, ops
 from tahr.variables import Variable
 
@@ -187,6 +190,36 @@ def test_ignored_classes_are_no_part_of_the_mean():
     np.testing.assert_allclose(host(found), -np.log(Q[[0, 2], [0, 1]]).mean(), rtol=1e-5)
 
 
+def test_ignored_classes_along_an_inner_axis() -> None:
+    """Class numbers keep the axis of the classes with size 1, as in Keras 3.15.1."""
+    y_true, y_pred = ops.array([[[0, 2, 1]], [[1, 2, 2]]]), ops.zeros((2, 3, 3))
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True, ignore_class=2, axis=1, reduction="none")
+    found = ops.convert_to_numpy(loss(y_true, y_pred)) / np.log(3)
+    np.testing.assert_allclose(found, [[2, 0, 2], [2, 0, 0]], rtol=1e-6)  # 3 of 6 count, which doubles them
+
+
+def test_one_class_number_of_one_sample_takes_weights() -> None:
+    found = losses.SparseCategoricalCrossentropy()([1], [0.5, 0.25, 0.25], sample_weight=[1.0, 2.0])
+    assert float(found) == pytest.approx(1.5 * np.log(4))
+
+
+@pytest.mark.parametrize(("shape", "expected"), [((4,), (4,)), ((4, 1), (4, 1)), ((1, 4), (4,)), ((4, 1, 1), (4, 1))])
+def test_shape_of_weighted_values(shape: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    """Weights of (n, 1) keep their axis, as in Keras 3.15.1; those of (1, n) belong to n samples, not to n x n values."""
+    weights = np.arange(1.0, 5).astype("float32")
+    loss = losses.MeanSquaredError(reduction=None)
+    found = loss(np.zeros((4, 2)), np.ones((4, 2)), sample_weight=weights.reshape(shape))
+    assert tuple(found.shape) == expected
+    np.testing.assert_allclose(ops.convert_to_numpy(found).ravel(), weights)
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", keras.DTypePolicy("mixed_float16"), "float16"])
+def test_policies_name_the_type(dtype: Any) -> None:
+    short = "bfloat16" if dtype == "mixed_bfloat16" else "float16"
+    loss = losses.MeanSquaredError(dtype=dtype)
+    assert loss.dtype == short == backends.standardize_dtype(loss([[1.0]], [[2.0]]).dtype)
+
+
 def test_class_numbers_beyond_the_whole_numbers_of_float16_are_kept():
     scores = np.zeros((1, 3000), "float32")
     scores[0, 2049] = 9.0
@@ -257,3 +290,27 @@ def test_gradients_equal_finite_differences(name):
     np.testing.assert_allclose(
         (host(gradient) * direction).sum(), (ends[0] - ends[1]) / (2 * step), rtol=2e-2, atol=5e-3
     )
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("from_logits", [False, True])
+@pytest.mark.parametrize("axis", [1, -1])
+def test_class_numbers_give_the_loss_and_the_gradient_of_one_hot_targets(from_logits: bool, axis: int) -> None:
+    rng = np.random.default_rng(4)
+    output = rng.normal(size=(5, 6, 7)).astype("float32") * 3
+    if not from_logits:
+        output = np.maximum(output, 0) + np.float32(1e-9)  # many shares at the bound, where there is no gradient
+    shape = (5, 7) if axis == 1 else (5, 6)
+    classes = output.shape[axis]
+    labels = rng.integers(-1, classes + 1, shape).astype("int32")  # -1 and beyond the last one: no loss
+    hot = np.moveaxis((labels[..., None] == np.arange(classes)).astype("float32"), -1, axis)
+
+    def sparse(output: Any) -> Any:
+        return ops.sum(ops.sparse_categorical_crossentropy(labels, output, from_logits, axis))
+
+    def dense(output: Any) -> Any:
+        return ops.sum(ops.categorical_crossentropy(hot, output, from_logits, axis))
+
+    found, expected = (keras.value_and_grad(f)(ops.convert_to_tensor(output)) for f in (sparse, dense))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ops.convert_to_numpy(one), ops.convert_to_numpy(other), rtol=2e-5, atol=2e-5)

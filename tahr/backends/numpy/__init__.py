@@ -16,6 +16,7 @@ class NumPy(Draws, Windows, Backend):
     """Operations are NumPy functions; compositions do the rest."""
 
     name = "numpy"
+    gathers = True
     spaces = (np, np.linalg, np.fft)
     numbers = "all"
     compute_as = {"bfloat16": "float32", "float16": "float32"}

@@ -88,7 +88,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     compute_as = {"uint16": "int32", "uint32": "int64"}
     wider = {"bool": "uint8", "uint16": "int32", "uint32": "int64", "float16": "float32", "bfloat16": "float32"}
     trains = True
-    fuses = True
+    fuses = gathers = True
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
         if isinstance(x, torch.Tensor):
