@@ -150,8 +150,15 @@ def window(size: int | None, width: int, stride: int, padding: str, dilation: in
     return -(-size // stride)
 
 
-def same_padding(size: int, width: int, stride: int, dilation: int = 1) -> tuple[int, int]:
+def same_padding(size: int | None, width: int, stride: int, dilation: int = 1) -> tuple[int, int]:
     """Return the zeros put before and after an axis so that `ceil(size / stride)` windows fit."""
     span = dilation * (width - 1) + 1
+    if size is None:
+        if stride > 1:
+            raise ValueError(
+                'padding="same" with strides greater than 1 depends on the size of the inputs, which is open here. Say '
+                'the size in the Input or the input signature, or use padding="valid" behind ops.pad.'
+            )
+        size = 1  # all of them need the same
     total = max(0, (-(-size // stride) - 1) * stride + span - size)
     return total // 2, total - total // 2

@@ -223,3 +223,47 @@ def test_tapes_go_through_rematerialized_layers(in_graph: bool) -> None:
     run = tf.function(slopes, autograph=False) if in_graph else slopes
     for a, b in zip(run(keras.remat(layer)), slopes(layer), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5)
+
+
+OPEN: dict[str, Any] = {
+    "rnn": lambda: layers.SimpleRNN(3),
+    "gru backwards": lambda: layers.GRU(3, return_sequences=True, go_backwards=True),
+    "bidirectional": lambda: layers.Bidirectional(layers.GRU(3, return_sequences=True)),
+    "lstm": lambda: layers.LSTM(3, return_sequences=True),
+    "same": lambda: layers.Conv1D(3, 3, padding="same"),
+    "grouped": lambda: layers.Conv1D(4, 3, padding="same", groups=2),
+    "depthwise": lambda: layers.DepthwiseConv1D(3, strides=2),
+    "dilated": lambda: layers.SeparableConv1D(3, 3, dilation_rate=2),
+    "pooled": lambda: layers.MaxPooling1D(2),
+}
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_functions_of_open_lengths(name: str, tmp_path: Any) -> None:
+    model = keras.Sequential([keras.Input((None, 4)), OPEN[name]()])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, 4))])
+    def slopes(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            outputs = model(x)
+            loss = tf.reduce_sum(outputs**2)
+        return outputs, tape.gradient(loss, model.trainable_variables)
+
+    model.export(tmp_path / "model", format="tf_saved_model", verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    for sizes in ((2, 7), (3, 9)):
+        x = RNG.normal(size=(*sizes, 4)).astype("float32")
+        with tf.GradientTape() as tape:
+            expected = model(x)
+            loss = tf.reduce_sum(expected**2)
+        found, gradients = slopes(x)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(loaded.serve(x), expected, rtol=1e-4, atol=1e-5)
+        for a, b in zip(gradients, tape.gradient(loss, model.trainable_variables), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
+def test_open_sizes_that_must_be_known_are_named() -> None:
+    layer = layers.Conv1D(3, 3, strides=2, padding="same")
+    with pytest.raises(ValueError, match="depends on the size of the inputs, which is open"):
+        tf.function(layer, input_signature=[tf.TensorSpec((None, None, 4))]).get_concrete_function()

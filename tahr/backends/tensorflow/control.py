@@ -65,13 +65,13 @@ def fori_loop(lower: Any, upper: Any, body_fun: Any, init_val: Any) -> Any:
 def scan(f: Any, init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: Any = 1) -> Any:
     carry, form = _flat(init)
     along, along_form = _flat(xs)
-    sizes: set[Any] = {x.shape[0] if len(x.shape) else -1 for x in along} | ({length} - {None})
+    sizes: set[Any] = {length, *(x.shape[0] if len(x.shape) else -1 for x in along)} - {None}
     if -1 in sizes:
         raise ValueError("scan: expected arrays of at least one dimension to go along; received a scalar.")
-    if len(sizes) != 1:
+    if len(sizes) != 1 and (sizes or not along):
         raise ValueError(f"scan: expected one length along the first axis; received {sorted(sizes)}.")
-    (count,) = sizes
-    if not count:
+    count = sizes.pop() if sizes else tf.shape(along[0])[0]  # open in this graph
+    if isinstance(count, int) and not count:
         raise ValueError("scan: expected at least one step; received none.")
 
     def step(carry: list[Any], parts: list[Any]) -> tuple[list[Any], list[Any], Any]:
@@ -94,7 +94,7 @@ def _scan_eagerly(step: Any, carry: list[Any], along: list[Any], count: int, rev
     return carry, [tf.stack(column) for column in columns], y_form
 
 
-def _scan_graph(step: Any, carry: list[Any], along: list[Any], count: int, reverse: bool) -> Any:
+def _scan_graph(step: Any, carry: list[Any], along: list[Any], count: Any, reverse: bool) -> Any:
     first = count - 1 if reverse else 0
     carry, ys, y_form = step(carry, [x[first] for x in along])  # which also tells what comes out
     made = [tf.TensorArray(y.dtype, count, element_shape=y.shape).write(first, y) for y in ys]

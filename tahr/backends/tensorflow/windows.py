@@ -47,14 +47,10 @@ def _whole(run: Any, x: Any, *rest: Any) -> Any:
 
 def _slices(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> list[Any]:
     """Return, for each element of the window, what it meets in `x` (padded, channels last)."""
-    counts = [
-        (n - d * (w - 1) - 1) // s + 1 for n, w, s, d in zip(x.shape[1:-1], widths, strides, dilation, strict=True)
-    ]
     found = []
     for offsets in itertools.product(*map(range, widths)):
-        starts = [o * d for o, d in zip(offsets, dilation, strict=True)]
-        parts = [slice(b, b + (c - 1) * s + 1, s) for b, c, s in zip(starts, counts, strides, strict=True)]
-        found.append(x[(slice(None), *parts)])
+        axes = zip(offsets, widths, strides, dilation, strict=True)
+        found.append(x[(slice(None), *(slice(o * d, (o - w + 1) * d or None, s) for o, w, s, d in axes))])
     return found
 
 
@@ -148,7 +144,8 @@ class Windows:
 
 def _same(sizes: Any, widths: Numbers, strides: Numbers) -> Edges:
     """Return the edges that TensorFlow's padding "SAME" makes."""
-    whole = [max(0, (-(-n // s) - 1) * s + w - n) for n, w, s in zip(sizes, widths, strides, strict=True)]
+    known = [n or s for n, s in zip(sizes, strides, strict=True)]  # an open size of stride 1, where any will do
+    whole = [max(0, (-(-n // s) - 1) * s + w - n) for n, w, s in zip(known, widths, strides, strict=True)]
     return tuple((n // 2, n - n // 2) for n in whole)
 
 
