@@ -13,7 +13,11 @@ __all__ = ["InGraph", "in_graph"]
 
 
 def in_graph(
-    given: Any, needs_values: str | None, run: Callable[[Any], Any], infer: Callable[[Any], Any] | None = None
+    given: Any,
+    needs_values: str | None,
+    run: Callable[[Any], Any],
+    infer: Callable[[Any], Any] | None = None,
+    layer: Layer | None = None,
 ) -> Any:
     """Return tensors for a call of a layer inside of a graph that runs it on the host, or None anywhere else.
 
@@ -22,10 +26,23 @@ def in_graph(
         needs_values: whether also in a graph of the backend in use, see `InGraph`.
         run: the call, as a function of such a structure.
         infer: the call on symbols, if that is another function.
+        layer: the layer or model that is called; a model must have nothing to train.
+
+    Raises:
+        ValueError: if the model has weights to train, which may change, or be overwritten, while a pipeline runs.
     """
     graph = backends.graph_of(given, needs_values)
     if graph is None:
         return None
+    if layer is not None:
+        run = layer.in_context(run)  # it runs later, and elsewhere
+    if layer is not None and not isinstance(layer, InGraph) and (weights := layer.trainable_variables):
+        raise ValueError(
+            f"Model {layer.name!r} is called in the graph of another framework, such as that of a data pipeline, by a "
+            f"process that computes on {backends.loaded()}. There, models prepare data; this one has weights to train "
+            f"({weights[0].path}, {len(weights)} in all). Call it on the batches that come out of the pipeline, or use "
+            "model.predict(data); or set model.trainable = False, if it only computes features."
+        )
 
     def values(arguments: Any) -> Any:
         found = run(arguments)
@@ -50,5 +67,5 @@ class InGraph(Layer):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return the outputs for inputs: arrays, symbols, or tensors inside of a data pipeline."""
         call = super().__call__
-        found = in_graph((args, kwargs), self._needs_values, lambda given: call(*given[0], **given[1]))
+        found = in_graph((args, kwargs), self._needs_values, lambda given: call(*given[0], **given[1]), layer=self)
         return call(*args, **kwargs) if found is None else found

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tahr import tree
+from tahr.layers.in_graph import in_graph
 from tahr.layers.layer import Layer
 from tahr.layers.signature import is_array_like, shapes_of
 from tahr.recording import takes_old_names
@@ -54,6 +55,12 @@ class Model(Layer):
             )
         else:
             super().__init__(**kwargs)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the outputs for inputs: arrays, symbols, or tensors of a data pipeline if nothing is to be trained."""
+        call = super().__call__
+        found = in_graph((args, kwargs), None, lambda given: call(*given[0], **given[1]), layer=self)
+        return call(*args, **kwargs) if found is None else found
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs from the inputs; subclasses define it."""

@@ -94,6 +94,55 @@ def test_random_layers_draw_anew_and_take_boxes_along(tf: Any) -> None:
             assert np.array_equal(image, original) or np.array_equal(image, original[:, ::-1])
 
 
+def frozen() -> Any:
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3), layers.Flatten()])
+    model.trainable = False
+    return model
+
+
+def functional() -> Any:
+    x = keras.Input((8, 8, 3))
+    return keras.Model(x, {"half": layers.Rescaling(0.5)(x), "small": layers.Resizing(4, 4)(x)})
+
+
+MODELS: dict[str, tuple[Any, Any]] = {
+    "images": (
+        lambda: keras.Sequential([layers.Resizing(6, 6), layers.RandomFlip(), layers.Rescaling(2.0)]),
+        IMAGES,
+    ),
+    "nested": (lambda: keras.Sequential([keras.Sequential([layers.Rescaling(2.0)]), layers.Resizing(4, 4)]), IMAGES),
+    "several outputs": (functional, IMAGES),
+    "text": (
+        lambda: keras.Sequential(
+            [layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3), layers.CategoryEncoding(4)]
+        ),
+        TEXT,
+    ),
+    "features": (frozen, IMAGES),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_without_weights_to_train_map_batches(name: str, tf: Any) -> None:
+    make, data = MODELS[name]
+    model = make()
+    expected = keras.tree.map_structure(keras.ops.convert_to_numpy, model(data, training=False))
+    pipeline = tf.data.Dataset.from_tensor_slices(data).batch(3).map(lambda x: model(x, training=False))
+    batches = list(pipeline.as_numpy_iterator())
+    found = keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
+    keras.tree.map_structure(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), found, expected)
+    specs = keras.tree.flatten(pipeline.element_spec)
+    assert [s.shape.as_list()[1:] for s in specs] == [list(a.shape[1:]) for a in keras.tree.flatten(expected)]
+
+
+@pytest.mark.skipif(keras.config.backend() == "tensorflow", reason="is at home in its own pipelines")
+def test_models_with_weights_to_train_say_what_to_do_in_pipelines(tf: Any) -> None:
+    model = keras.Sequential([keras.Input((8, 8, 3)), layers.Rescaling(2.0), layers.Conv2D(2, 3)])
+    pipeline = tf.data.Dataset.from_tensor_slices(IMAGES).batch(2)
+    with pytest.raises(ValueError, match="weights to train .*kernel, 2 in all"):
+        pipeline.map(model)
+
+
 @pytest.mark.trains
 def test_models_of_text_on_data_sets(tf: Any) -> None:
     words, labels = np.array([["good film"], ["bad film"]] * 6), np.array([1.0, 0.0] * 6, "float32")
