@@ -1,9 +1,11 @@
 """Layers of Keras 1 and 2 that have another name or another form today."""
 
-from collections.abc import Callable
+import itertools
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from tahr import activations, layers, ops
+from tahr import config, layers, ops
 from tahr.layers.arguments import keep, sizes, weight, whole
 
 __all__ = [
@@ -108,100 +110,95 @@ def ThresholdedReLU(theta: float = 1.0, **kwargs: Any) -> Any:
     return layers.ReLU(threshold=theta, **kwargs)
 
 
-class Highway(layers.Layer):
+class _Old(layers.Layer):
+    """A layer with a kernel and a bias, whose arguments are those of `Dense` from the activation on."""
+
+    def __init__(self, activation: Any = None, use_bias: bool = True, kernel_initializer: Any = "glorot_uniform",
+                 bias_initializer: Any = "zeros", kernel_regularizer: Any = None, bias_regularizer: Any = None,
+                 kernel_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any):  # fmt: skip
+        super().__init__(**kwargs)
+        keep(self, activation=activation, use_bias=use_bias, kernel_initializer=kernel_initializer,
+             bias_initializer=bias_initializer, kernel_regularizer=kernel_regularizer,
+             bias_regularizer=bias_regularizer, kernel_constraint=kernel_constraint,
+             bias_constraint=bias_constraint)  # fmt: skip
+
+
+class Highway(_Old):
     """Return `gate * activation(x @ W + b) + (1 - gate) * x` with `gate = sigmoid(x @ W_carry + b_carry)`.
 
     Source: R. K. Srivastava, K. Greff & J. Schmidhuber, "Highway Networks", 2015.
     """
 
-    def __init__(self, init: Any = "glorot_uniform", activation: Any = None, bias: bool = True, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.init, self.bias, self.activation = init, bias, activations.get(activation)
-
     def build(self, input_shape: Any) -> None:
         size = input_shape[-1]
-        self.kernel, self.carry = self.add_weight((size, size), self.init), self.add_weight((size, size), self.init)
-        self.shift = self.add_weight((size,), "zeros") if self.bias else 0.0
-        self.carry_shift = self.add_weight((size,), "ones") if self.bias else 0.0
+        self.kernel, self.carry = (weight(self, name, (size, size), of="kernel") for name in ("kernel", "carry"))
+        self.bias = weight(self, "bias", (size,)) if self.use_bias else 0.0
+        self.carry_bias = weight(self, "carry_bias", (size,), of="bias", initializer="ones") if self.use_bias else 0.0
 
     def call(self, inputs: Any) -> Any:
-        gate = ops.sigmoid(ops.matmul(inputs, self.carry) + self.carry_shift)
-        return gate * self.activation(ops.matmul(inputs, self.kernel) + self.shift) + (1 - gate) * inputs
+        gate = ops.sigmoid(ops.matmul(inputs, self.carry) + self.carry_bias)
+        return gate * self.activation(ops.matmul(inputs, self.kernel) + self.bias) + (1 - gate) * inputs
 
 
-class MaxoutDense(layers.Layer):
+class MaxoutDense(_Old):
     """Return the largest of several linear functions of the inputs.
 
     Source: I. J. Goodfellow et al., "Maxout Networks", 2013.
     """
 
-    def __init__(self, output_dim: int, nb_feature: int = 4, init: Any = "glorot_uniform", bias: bool = True,
-                 **kwargs: Any):  # fmt: skip
+    def __init__(self, units: int, nb_feature: int = 4, **kwargs: Any):
         super().__init__(**kwargs)
-        self.output_dim, self.nb_feature, self.init, self.bias = output_dim, nb_feature, init, bias
+        self.units, self.nb_feature = whole(units, "units", self), whole(nb_feature, "nb_feature", self)
 
     def build(self, input_shape: Any) -> None:
-        self.kernel = self.add_weight((self.nb_feature, input_shape[-1], self.output_dim), self.init)
-        self.shift = self.add_weight((self.nb_feature, self.output_dim), "zeros") if self.bias else 0.0
+        self.kernel = weight(self, "kernel", (self.nb_feature, input_shape[-1], self.units))
+        self.bias = weight(self, "bias", (self.nb_feature, self.units)) if self.use_bias else 0.0
 
     def call(self, inputs: Any) -> Any:
-        return ops.max(ops.einsum("bi,fio->bfo", inputs, self.kernel) + self.shift, axis=1)
+        return ops.max(ops.einsum("bi,fio->bfo", inputs, self.kernel) + self.bias, axis=1)
 
 
-class _LocallyConnected(layers.Layer):
+class _LocallyConnected(_Old):
     """A convolution whose kernel is another one at every place."""
 
     rank = 0
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid",
-                 data_format: Any = None, activation: Any = None, use_bias: bool = True,
-                 kernel_initializer: Any = "glorot_uniform",
-                 bias_initializer: Any = "zeros", kernel_regularizer: Any = None, bias_regularizer: Any = None,
-                 kernel_constraint: Any = None, bias_constraint: Any = None, implementation: int = 1,
-                 **kwargs: Any):  # fmt: skip
+                 data_format: Any = None, implementation: int = 1, **kwargs: Any):  # fmt: skip
         super().__init__(**kwargs)
         if padding != "valid":
             raise ValueError(f"{type(self).__name__}: expected padding='valid'; received {padding!r}.")
-        if data_format not in (None, "channels_last"):
-            raise ValueError(f"{type(self).__name__}: expected data_format='channels_last'; received {data_format!r}.")
-        self.filters, self.use_bias = whole(filters, "filters", self), use_bias
+        self.filters = whole(filters, "filters", self)
         self.kernel_size = sizes(kernel_size, self.rank, "kernel_size", self)
         self.strides = sizes(strides, self.rank, "strides", self)
         self.padding, self.data_format, self.implementation = padding, data_format, implementation
-        keep(self, activation=activation, kernel_initializer=kernel_initializer, bias_initializer=bias_initializer,
-             kernel_regularizer=kernel_regularizer, bias_regularizer=bias_regularizer,
-             kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)  # fmt: skip
+        self.channels_first = config.standardize_data_format(data_format) == "channels_first"
 
     def build(self, input_shape: Any) -> None:
         places = self._places(input_shape)
-        features = input_shape[-1]
-        for size in self.kernel_size:
-            features *= size
-        count = 1
-        for size in places:
-            count *= size
-        self.kernel = weight(self, "kernel", (count, features, self.filters))
+        features = math.prod(self.kernel_size) * input_shape[1 if self.channels_first else -1]
+        self.kernel = weight(self, "kernel", (math.prod(places), features, self.filters))
         self.bias = weight(self, "bias", (*places, self.filters)) if self.use_bias else None
 
     def _places(self, shape: Any) -> tuple[int, ...]:
-        between = zip(shape[1:-1], self.kernel_size, self.strides, strict=True)
-        return tuple((n - k) // s + 1 for n, k, s in between)
+        inner = shape[2:] if self.channels_first else shape[1:-1]
+        return tuple((n - k) // s + 1 for n, k, s in zip(inner, self.kernel_size, self.strides, strict=True))
+
+    def windows(self, inputs: Any) -> Iterator[Any]:
+        """Yield the part of the inputs that each place sees, in order."""
+        for place in itertools.product(*(range(n) for n in self._places(inputs.shape))):
+            window = (slice(i * s, i * s + k) for i, s, k in zip(place, self.strides, self.kernel_size, strict=True))
+            yield inputs[(slice(None),) * (2 if self.channels_first else 1) + tuple(window)]
 
     def call(self, inputs: Any) -> Any:
         places = self._places(inputs.shape)
-        parts = []
-        for place in _indices(places):
-            window = (slice(i * s, i * s + k) for i, s, k in zip(place, self.strides, self.kernel_size, strict=True))
-            parts.append(ops.reshape(inputs[(slice(None), *window)], (-1, self.kernel.shape[1])))
-        found = ops.einsum("pbf,pfo->bpo", ops.stack(parts), self.kernel)
-        found = ops.reshape(found, (-1, *places, self.filters))
-        return self.activation(found if self.bias is None else found + self.bias)
-
-
-def _indices(places: tuple[int, ...]) -> Any:
-    import itertools
-
-    return itertools.product(*(range(n) for n in places))
+        parts = [ops.reshape(part, (-1, self.kernel.shape[1])) for part in self.windows(inputs)]
+        found = ops.einsum("pbf,pfo->bop" if self.channels_first else "pbf,pfo->bpo", ops.stack(parts), self.kernel)
+        shape = (self.filters, *places) if self.channels_first else (*places, self.filters)
+        found = ops.reshape(found, (-1, *shape))
+        if self.bias is not None:
+            found = found + ops.reshape(self.bias, shape)  # so did Keras 2, without a move of the axes
+        return self.activation(found)
 
 
 class LocallyConnected1D(_LocallyConnected):

@@ -49,6 +49,9 @@ UNLISTED = {  # built-in, but in no room above: the module that files name, and 
     "Functional": ("keras.src.models.functional", "tahr.models.functional"),
     "FeatureSpace": ("keras.utils", "tahr.utils.feature_space"),
     **dict.fromkeys(("Cross", "Feature", "TFDIdentity"), _COLUMNS),
+    **dict.fromkeys(
+        ("Highway", "LocallyConnected1D", "LocallyConnected2D", "MaxoutDense"), ("keras.layers", "tahr.compat.layers")
+    ),
 }
 
 _global: dict[str, Any] = {}

@@ -306,6 +306,10 @@ def read_state(
             continue
         if not isinstance(part, Layer):
             report.optimizer = "loaded"
+            if places is not None:
+                from tahr.saving.legacy.optimizer import catch_up
+
+                catch_up(part, int(part.iterations))
         elif len(stored):
             report.loaded.append(path)
     if problems:

@@ -254,6 +254,123 @@ def test_layers_of_keras_2(name: str) -> None:
         np.testing.assert_array_equal(layer.bias.numpy(), [0.5, 0.25])
 
 
+# ---- layers that are gone, and what Keras 1 said of others: by hand, with the numbers of NumPy -----------------------
+
+
+def of_keras_1(name: str, shape: tuple[int, ...], **config: Any) -> str:
+    """Return a Sequential of one layer as Keras 1 wrote it."""
+    start = {"name": "x", "trainable": True, "batch_input_shape": [None, *shape], "input_dtype": "float32"}
+    described = [{"class_name": name, "config": {**start, **config}}]
+    return json.dumps({"class_name": "Sequential", "config": described, "keras_version": "1.2.2"})
+
+
+def random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(shape).normal(size=shape).astype("float32")
+
+
+PLAIN = {"init": "glorot_uniform", "bias": True, "input_dim": None, "W_constraint": None, "b_constraint": None,
+         "W_regularizer": {"name": "L1L2Regularizer", "l1": 0.0, "l2": 0.5}, "b_regularizer": None,
+         "activity_regularizer": None}  # fmt: skip
+LOCAL = {"filters": 2, "kernel_size": [3], "strides": [1], "padding": "valid", "data_format": "channels_last"}
+ROWS, STEPS, IMAGES = random(3, 4), random(3, 6, 4), random(3, 3, 4, 5)  # images have channels first
+SEEN = np.stack([STEPS[:, i : i + 3].reshape(3, -1) for i in range(4)], 1)
+TILES = np.stack([IMAGES[:, :, i : i + 2, j : j + 2].reshape(3, -1) for i in range(3) for j in range(4)], 1)
+HIGHWAY = [random(4, 4), 2 * random(4, 4), random(4), -random(4)]
+GATE = 1 / (1 + np.exp(-(ROWS @ HIGHWAY[1] + HIGHWAY[3])))
+LOCAL_1D = np.einsum("npf,pfo->npo", SEEN, random(4, 12, 2)) + random(4, 2)
+LOCAL_2D = np.einsum("npf,pfo->nop", TILES, random(12, 12, 2)).reshape(3, 2, 3, 4)
+TABLE = np.zeros((6, 4, 4, 2), "float32")  # of inputs by outputs
+for _i in range(4):
+    TABLE[_i : _i + 3, :, _i] = random(4, 12, 2)[_i].reshape(3, 4, 2)
+LISTED = np.concatenate([random(4, 12, 2)[i, :, o] for i in range(4) for o in range(2)])
+DEPTH = np.stack([np.einsum("nabc,abcm->ncm", IMAGES[..., i : i + 2, j : j + 2].transpose(0, 2, 3, 1),
+                            random(2, 2, 3, 2)).reshape(3, -1) for i in range(3) for j in range(4)], 1)  # fmt: skip
+BY_HAND: dict[str, tuple[str, list[np.ndarray], np.ndarray, np.ndarray]] = {
+    "Highway": (of_keras_1("Highway", (4,), activation="relu", **PLAIN), HIGHWAY, ROWS,
+                GATE * np.maximum(ROWS @ HIGHWAY[0] + HIGHWAY[2], 0) + (1 - GATE) * ROWS),
+    "MaxoutDense": (of_keras_1("MaxoutDense", (4,), output_dim=3, nb_feature=2, **PLAIN),
+                    [random(2, 4, 3), random(2, 3)], ROWS,
+                    (np.einsum("ni,fio->nfo", ROWS, random(2, 4, 3)) + random(2, 3)).max(1)),
+    "TimeDistributedDense": (of_keras_1("TimeDistributedDense", (6, 4), output_dim=3, activation="tanh", input_length=6,
+                                        **PLAIN), [random(4, 3), random(3)], STEPS,
+                             np.tanh(STEPS @ random(4, 3) + random(3))),
+    "LocallyConnected1D of 1": (of_keras_1("LocallyConnected1D", (6, 4), nb_filter=2, filter_length=3,
+                                           border_mode="valid", subsample_length=1, activation="tanh", **PLAIN),
+                                [random(4, 12, 2), random(4, 2)], STEPS, np.tanh(LOCAL_1D)),
+    "LocallyConnected2D of 1": (of_keras_1("LocallyConnected2D", (3, 4, 5), nb_filter=2, nb_row=2, nb_col=2,
+                                           border_mode="valid", subsample=[1, 1], dim_ordering="th", **PLAIN),
+                                [random(12, 12, 2), random(2, 3, 4)], IMAGES, LOCAL_2D + random(2, 3, 4)),
+    **{f"LocallyConnected1D, form {form}": (of_keras_2("LocallyConnected1D", (6, 4), implementation=form, **LOCAL),
+                                            [kernel, random(4, 2)], STEPS, LOCAL_1D)
+       for form, kernel in ((1, random(4, 12, 2)), (2, TABLE), (3, LISTED))},
+    "LocallyConnected2D, channels first": (
+        of_keras_2("LocallyConnected2D", (3, 4, 5), filters=2, kernel_size=[2, 2], data_format="channels_first"),
+        [random(12, 12, 2), random(3, 4, 2)], IMAGES, LOCAL_2D + random(3, 4, 2).reshape(2, 3, 4)),
+    "SeparableConvolution2D": (
+        of_keras_1("SeparableConvolution2D", (4, 5, 3), nb_filter=2, nb_row=2, nb_col=2, init="uniform", bias=True,
+                   depth_multiplier=2, subsample=[1, 1], dim_ordering="tf", border_mode="valid", depthwise_init="one",
+                   pointwise_init="one", depthwise_regularizer=None, b_constraint=None),
+        [random(2, 2, 3, 2), random(1, 1, 6, 2), random(2)], IMAGES.transpose(0, 2, 3, 1),
+        (DEPTH @ random(1, 1, 6, 2)[0, 0] + random(2)).reshape(3, 3, 4, 2)),
+    "PReLU": (of_keras_1("PReLU", (6, 4), init="zero"), [random(6, 4)], STEPS,
+              np.where(STEPS > 0, STEPS, random(6, 4) * STEPS)),
+    "ZeroPadding2D": (of_keras_1("ZeroPadding2D", (3, 4, 5), dim_ordering="th", padding={
+        "top_pad": 1, "bottom_pad": 2, "left_pad": 3, "right_pad": 0}), [], IMAGES,
+        np.pad(IMAGES, ((0, 0), (0, 0), (1, 2), (3, 0)))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_layers_by_hand(name: str, tmp_path: Path) -> None:
+    described, arrays, x, wanted = BY_HAND[name]
+    version = json.loads(described)["keras_version"]
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file.attrs.update(keras_version=version, backend="tensorflow", model_config=described)
+        group = file.create_group("model_weights")
+        group.attrs["layer_names"] = ["x"]
+        inner = group.create_group("x")
+        inner.attrs["weight_names"] = [f"x_{i}:0" for i in range(len(arrays))]
+        for i, array in enumerate(arrays):
+            inner[f"x_{i}:0"] = array
+    model = keras.saving.load_model(tmp_path / "old.h5")
+    model.save(tmp_path / "new.keras")
+    with h5py.File(tmp_path / "old.h5") as source, h5py.File(tmp_path / "weights.h5", "w") as file:
+        source.copy("model_weights/x", file)
+        file.attrs.update(layer_names=["x"], keras_version=version, backend="tensorflow")
+    again = keras.models.model_from_json(described)
+    again.load_weights(tmp_path / "weights.h5", by_name=True)
+    for each in (model, keras.saving.load_model(tmp_path / "new.keras"), again):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(each(x)), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("metrics", ["mae", "by name", "one list"])
+def test_metrics_have_the_names_of_keras_2(metrics: str, tmp_path: Path) -> None:
+    x = keras.Input((2,), name="a")
+    outputs = [layers.Dense(1, name=n)(x) for n in ("p", "q")]
+    model = keras.Model(x, outputs[0] if metrics == "mae" else outputs)
+    model.compile("sgd", "mse" if metrics == "mae" else ["mse", "mse"])
+
+    def written(name: str, function: str) -> dict[str, Any]:
+        return {"class_name": "MeanMetricWrapper", "config": {"name": name, "dtype": "float32", "fn": function}}
+
+    listed = {"mae": [[written("mae", "mean_absolute_error")]], "one list": ["mae", "mse"],
+              "by name": [[written("q_mae", "mean_absolute_error")],
+                          [written("p_own", "mean_squared_error")]]}  # fmt: skip
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        config = json.loads(model.to_json())
+        file.attrs["keras_version"] = "2.15.0"
+        training = {**json.loads(str(file.attrs["training_config"])), "metrics": listed[metrics]}
+        file.attrs.update(model_config=json.dumps(config), training_config=json.dumps(training))
+    again = keras.saving.load_model(tmp_path / "m.h5")
+    y = np.zeros((3, 1))
+    found = again.train_on_batch(np.ones((3, 2)), y if metrics == "mae" else [y, y], return_dict=True)
+    wanted = {"mae": "loss mae", "by name": "loss p_loss p_own q_loss q_mae",
+              "one list": "loss p_loss p_mae p_mse q_loss q_mae q_mse"}  # fmt: skip
+    assert sorted(found) == wanted[metrics].split()
+
+
 @pytest.mark.once
 def test_saved_models_are_named(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")

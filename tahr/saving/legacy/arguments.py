@@ -16,7 +16,7 @@ CLASSES = {
     "Convolution3D": "Conv3D", "CuDNNGRU": "GRU", "CuDNNLSTM": "LSTM", "Deconvolution2D": "Conv2DTranspose",
     "GRUV2": "GRU", "LSTMV2": "LSTM", "Policy": "DTypePolicy", "PolicyV1": "DTypePolicy",
     "SeparableConvolution1D": "SeparableConv1D", "SeparableConvolution2D": "SeparableConv2D",
-    "SyncBatchNormalization": "BatchNormalization", "ThresholdedReLU": "ReLU",
+    "SyncBatchNormalization": "BatchNormalization", "ThresholdedReLU": "ReLU", "TimeDistributedDense": "Dense",
 }  # fmt: skip
 MERGES = {"sum": "Add", "mul": "Multiply", "ave": "Average", "max": "Maximum", "concat": "Concatenate", "dot": "Dot"}
 
@@ -24,11 +24,12 @@ RENAMED = {
     "W_constraint": "kernel_constraint", "W_regularizer": "kernel_regularizer", "U_constraint": "recurrent_constraint",
     "U_regularizer": "recurrent_regularizer", "b_constraint": "bias_constraint", "b_regularizer": "bias_regularizer",
     "atrous_rate": "dilation_rate", "batch_input_shape": "batch_shape", "beta_init": "beta_initializer",
-    "bias": "use_bias", "border_mode": "padding", "dropout_U": "recurrent_dropout", "dropout_W": "dropout",
+    "bias": "use_bias", "border_mode": "padding", "depthwise_init": "depthwise_initializer",
+    "dropout_U": "recurrent_dropout", "dropout_W": "dropout",
     "filter_length": "kernel_size", "gamma_init": "gamma_initializer", "init": "kernel_initializer",
     "inner_activation": "recurrent_activation", "inner_init": "recurrent_initializer", "length": "size",
     "lr": "learning_rate", "max_tokens": "num_tokens", "nb_filter": "filters", "output_dim": "units", "p": "rate",
-    "pool_length": "pool_size",
+    "pointwise_init": "pointwise_initializer", "pool_length": "pool_size",
     "sigma": "stddev", "stride": "strides", "subsample": "strides", "subsample_length": "strides",
     "theta": "threshold",
 }  # fmt: skip
@@ -39,6 +40,7 @@ BY_CLASS = {
         "init": "embeddings_initializer", "output_dim": "output_dim",
     },
     "LocallyConnected1D": {"output_dim": "filters"},
+    "PReLU": {"init": "alpha_initializer"},
 }  # fmt: skip
 REMOVED = {
     "arguments", "autocast", "concat_axis", "consume_less", "decay", "dot_axes", "dropout",
@@ -46,7 +48,7 @@ REMOVED = {
     "input_length", "is_legacy_optimizer", "jit_compile", "kernel_constraint", "kernel_initializer",
     "kernel_regularizer", "key_shape", "kernel_dim1", "kernel_dim2", "kernel_dim3",
     "mode", "mode_type", "nb_col", "nb_row", "output_mask", "output_mask_type", "output_shape", "output_shape_type",
-    "query_shape", "ragged", "renorm", "time_major", "value_shape", "virtual_batch_size",
+    "query_shape", "ragged", "renorm", "time_major", "transform_bias", "value_shape", "virtual_batch_size",
 }  # fmt: skip
 
 
@@ -74,8 +76,7 @@ def upgrade_arguments(name: str, old_name: str, config: dict[str, Any], major: i
 
     cls = registry.get_registered_object(old_name)
     for room in ("layers", "optimizers"):
-        if cls is None and name in registry.room(room).__all__:
-            cls = getattr(registry.room(room), name)
+        cls = cls or registry.builtin_class(f"keras.{room}", name)
     if not inspect.isclass(cls):
         return config
     accepted = {parameter for parameter, _, _ in parameters_of(cls)}
@@ -83,7 +84,7 @@ def upgrade_arguments(name: str, old_name: str, config: dict[str, Any], major: i
     found: dict[str, Any] = {}
     for key, value in config.items():
         new = BY_CLASS.get(name, {}).get(key) or (RENAMED.get(key, key) if key not in accepted else key)
-        if (new not in accepted and key in REMOVED) or (key == "batch_input_shape" and name != "InputLayer"):
+        if (new not in accepted and {key, new} & REMOVED) or (key == "batch_input_shape" and name != "InputLayer"):
             continue
         found[new if new in accepted else key] = value
     if "dim_ordering" in found:
@@ -100,8 +101,10 @@ def upgrade_arguments(name: str, old_name: str, config: dict[str, Any], major: i
             found["axes"] = config.get("dot_axes", -1)
     if name == "Flatten" and major < 3:
         found.setdefault("data_format", "channels_last")  # older files mean the order in which values lie
-    if old_name == "ZeroPadding2D" and len(config.get("padding") or ()) == 4:
-        top, bottom, left, right = config["padding"]
+    sides = config.get("padding")
+    if old_name == "ZeroPadding2D" and isinstance(sides, (list, Mapping)) and len(sides) == 4:
+        names = ("top_pad", "bottom_pad", "left_pad", "right_pad")
+        top, bottom, left, right = (sides[n] for n in names) if isinstance(sides, Mapping) else sides
         found["padding"] = [[top, bottom], [left, right]]
     if "forget_bias_init" in config:
         found["unit_forget_bias"] = config["forget_bias_init"] == "one"

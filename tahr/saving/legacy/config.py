@@ -235,7 +235,7 @@ def _named(name: str, config: Any, room: str | None) -> dict[str, Any]:
     """Return a description that says which room the class is of, or by which name it was registered."""
     if registry.get_registered_object(name) is None:
         for place in (room,) if room is not None else _ROOMS:
-            if place is not None and name in registry.room(place).__all__:
+            if place is not None and registry.builtin_class(f"keras.{place}", name):
                 module = "keras" if registry.TOP.get(name) == place else f"keras.{place}"
                 return {"module": module, "class_name": name, "config": config, "registered_name": None}
     return {"module": None, "class_name": name.rsplit(">", 1)[-1], "config": config, "registered_name": name}

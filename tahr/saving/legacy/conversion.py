@@ -1,5 +1,6 @@
 """Arrays as Keras 1, CuDNN layers and Theano laid them out, turned into the arrays of today's layers."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,8 @@ def _kind(owner: Layer) -> str:
 
 
 def _convert(owner: Layer, mine: list[Any], values: list[np.ndarray], writer: Writer) -> list[np.ndarray]:
+    from tahr.compat.layers import LocallyConnected1D, LocallyConnected2D
+
     kind = _kind(owner)
     if kind == "ConvLSTMCell":
         return _of_conv_lstm(owner, mine, values, writer)
@@ -100,6 +103,8 @@ def _convert(owner: Layer, mine: list[Any], values: list[np.ndarray], writer: Wr
         return _from_cudnn(kind, mine, _join_gates(kind, values))
     if isinstance(owner, (*CONVOLUTIONS, *TRANSPOSED)) and values and len(mine[0].shape) > 2:
         return [_kernel(owner, tuple(mine[0].shape), values[0], writer), *values[1:]]
+    if isinstance(owner, (LocallyConnected1D, LocallyConnected2D)) and values:
+        return [_of_places(owner, tuple(mine[0].shape), values[0]), *(b.reshape(mine[1].shape) for b in values[1:])]
     return values
 
 
@@ -166,6 +171,24 @@ def _kernel_of_keras_1(owner: Any, shape: tuple[int, ...], value: np.ndarray, wr
         order = (*range(2, len(shape)), 0, 1) if transposed else (*range(2, len(shape)), 1, 0)
         return np.transpose(value, order)
     return np.swapaxes(value, -1, -2) if transposed and value.shape != shape else value
+
+
+def _of_places(owner: Any, shape: tuple[int, ...], value: np.ndarray) -> np.ndarray:
+    """Return a kernel for each place of a convolution without shared weights, as (places, what each sees, filters).
+
+    Keras 2 has two more forms, each of all inputs by all outputs: a table that is zero where a place sees nothing
+    (`implementation=2`), and the rest of that table output by output (3).
+    """
+    if value.shape == shape:
+        return value
+    inputs = tuple(owner.get_build_config()["input_shape"])[1:]
+    size, (count, _, filters) = math.prod(inputs), shape
+    seen = np.stack([part.ravel() for part in owner.windows(np.arange(size).reshape(1, *inputs))])[:, :, None]
+    out = np.arange(count * filters)
+    out = (out.reshape(filters, count).T if owner.channels_first else out.reshape(count, filters))[:, None]
+    if value.ndim == 1 and value.size == math.prod(shape):
+        return value[np.argsort(np.argsort((out * size + seen).ravel()))].reshape(shape)
+    return value.ravel()[seen * count * filters + out] if value.size == size * count * filters else value
 
 
 def is_channels_first(value: np.ndarray, shape: tuple[int, ...]) -> bool:

@@ -83,6 +83,8 @@ def compile_legacy(model: Any, config: Mapping[str, Any], major: int) -> None:
     if major >= 3 and model.compiled:
         return
     optimizer = config.get("optimizer_config") or config.get("optimizer")
+    names: list[str] = list(getattr(model, "output_names", None) or ()) if major < 3 else []
+    config = {**config, **{key: _by_output(config.get(key), names) for key in ("metrics", "weighted_metrics")}}
     arguments = {key: _upgrade_named(config.get(key)) for key in ("loss", "metrics", "weighted_metrics")}
     model.compile(
         optimizer=_optimizer(optimizer, major),
@@ -91,6 +93,29 @@ def compile_legacy(model: Any, config: Mapping[str, Any], major: int) -> None:
     )
     if model.optimizer is not None and model.built:
         model.optimizer.build(model.trainable_variables)
+
+
+def _by_output(metrics: Any, names: list[str]) -> Any:
+    """Return metrics of a model with several outputs by output; one list without lists in it was for every output.
+
+    In a list of lists the names of metrics begin with that of their output, which tells more than the order.
+    """
+    if len(names) < 2 or not isinstance(metrics, list) or not metrics:
+        return metrics
+    if not any(isinstance(member, (list, Mapping)) for member in metrics):
+        return dict.fromkeys(names, metrics)
+    if len(metrics) != len(names) or not all(isinstance(member, list) for member in metrics):
+        return metrics
+    found: dict[str, list[Any]] = {}
+    for name, members in zip(names, metrics, strict=True):
+        for member in members:
+            inner = member.get("config") if isinstance(member, Mapping) else None
+            written = str(inner.get("name")) if isinstance(inner, Mapping) else ""
+            owner = max((n for n in names if written.startswith(f"{n}_")), key=len, default=name)
+            if isinstance(inner, Mapping) and written.startswith(f"{owner}_"):
+                member = {**member, "config": {**inner, "name": written.removeprefix(f"{owner}_")}}
+            found.setdefault(owner, []).append(member)
+    return found
 
 
 def _optimizer(described: Any, major: int) -> Any:
@@ -112,10 +137,20 @@ def _upgrade_named(value: Any) -> Any:
         if "class_name" not in value:
             return {key: _upgrade_named(member) for key, member in value.items()}
         inner = value.get("config") or {}
-        if value["class_name"] in ("MeanMetricWrapper", "LossFunctionWrapper") and isinstance(inner.get("fn"), str):
-            return inner["fn"]
+        if isinstance(inner.get("fn"), str) and value["class_name"] in ("MeanMetricWrapper", "LossFunctionWrapper"):
+            return (
+                inner["fn"] if value["class_name"] == "LossFunctionWrapper" else _metric(inner["fn"], inner.get("name"))
+            )
         return upgrade_object(value, None, 2)
     return value
+
+
+def _metric(function: str, name: str | None) -> Any:
+    """Return the metric of a listed function, under the name that the writer gave it."""
+    from tahr import metrics
+
+    found = metrics.get(function)
+    return type(found)(name=name) if isinstance(found, metrics.Metric) else metrics.MeanMetricWrapper(found, name=name)
 
 
 def _load_optimizer(model: Any, group: Any, loaded: Loaded) -> None:

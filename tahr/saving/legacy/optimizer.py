@@ -7,7 +7,7 @@ import numpy as np
 from tahr.saving.legacy.conversion import Writer, convert_weights, stored_count
 from tahr.saving.legacy.weights import Match, Top
 
-__all__ = ["load_optimizer_state"]
+__all__ = ["catch_up", "load_optimizer_state"]
 
 
 def load_optimizer_state(
@@ -45,7 +45,7 @@ def load_optimizer_state(
         variable.assign(value)
     if steps is not None:
         optimizer.iterations.assign(int(steps))
-        _catch_up(optimizer, int(steps))
+        catch_up(optimizer, int(steps))
     return None
 
 
@@ -133,7 +133,7 @@ def _in_todays_layout(arrays: list[np.ndarray], matches: list[Match], writer: Wr
     return found
 
 
-def _catch_up(optimizer: Any, steps: int) -> None:
+def catch_up(optimizer: Any, steps: int) -> None:
     """Set what follows from the number of steps: the product of all momenta of `Nadam`."""
     from tahr.optimizers import Nadam
 
