@@ -284,8 +284,8 @@ def read_state(
         elif isinstance(part, Layer):
             problems.append(f"{path or part.name}: {problem}")
             report.mismatched[path] = problem
-        elif stored and places is not None and len(stored) == len(part.variables) - 1:
-            plan.append((path, part, _with_rate(part, stored)))
+        elif stored and places is not None and (state := _of_keras_2(part, stored)) is not None:
+            plan.append((path, part, state))
         elif stored:
             report.optimizer = problem
             warnings.warn(f"{where}: the state of {path} ({type(part).__name__}) is left as it is: {problem}")
@@ -327,10 +327,12 @@ def _group_at(file: Any, path: str) -> Any:
     return group.get("vars")
 
 
-def _with_rate(part: Any, stored: Stored) -> dict[str, Any]:
-    """Return the state of an optimizer of Keras 2, which lacks the rate, with it."""
-    values = [stored[str(i)] for i in range(len(stored))]
-    return {str(i): v for i, v in enumerate([values[0], part.variables[1].numpy(), *values[1:]])}
+def _of_keras_2(part: Any, stored: Stored) -> dict[str, Any] | None:
+    """Return the state of an optimizer of Keras 2 with what it lacks, the rate and `Nadam`'s product, or None."""
+    values, mine = [stored[str(i)] for i in range(len(stored))], [v.numpy() for v in part.variables]
+    if len(mine) - len(values) != 1 + hasattr(part, "_product"):
+        return None
+    return {str(i): v for i, v in enumerate([values[0], mine[1], *values[1:], *mine[len(values) + 1 :]])}
 
 
 def _unused(files: list[Any], taken: set[str]) -> list[str]:
