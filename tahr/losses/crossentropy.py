@@ -333,7 +333,7 @@ class SparseCategoricalCrossentropy(FunctionLoss):
         if self.ignore_class is None:
             return None
         if len(shapes.of(y_true)) == len(shapes.of(y_pred)):
-            y_true = ops.squeeze(y_true, axis=-1)
+            y_true = ops.squeeze(y_true, axis=self.axis)
         return ops.not_equal(y_true, self.ignore_class)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tahr import config, dtypes, naming, ops, shapes, tree
+from tahr import config, dtype_policies, dtypes, naming, ops, shapes, tree
 from tahr.masks import get_mask
 from tahr.recording import Recorded
 
@@ -46,7 +46,7 @@ class Loss(Recorded):
             raise ValueError(f"Loss: expected reduction to be one of {REDUCTIONS}; received {reduction!r}.")
         self.name = name or naming.auto_name(naming.snake_case(type(self).__name__))
         self.reduction = reduction
-        self._dtype = dtypes.standardize_dtype(getattr(dtype, "compute_dtype", dtype))
+        self._dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
 
     @property
     def dtype(self) -> str:
@@ -57,7 +57,7 @@ class Loss(Recorded):
         mask = get_mask(y_pred)
         y_pred = _each(lambda x: ops.convert_to_tensor(x, dtype=self._dtype), y_pred)
         y_true = _each(self._target, y_true)
-        if sample_weight is not None:
+        if sample_weight is not None and not self.integer_targets:
             y_true, y_pred = by_sample(y_true, y_pred)
         found = self.call(y_true, y_pred)
         mask = both_masks(mask, self.counted(y_true, y_pred))
@@ -183,7 +183,9 @@ def weigh(values: Any, weights: Any) -> tuple[Any, Any]:
         ValueError: if the shapes do not fit then.
     """
     rank = len(shapes.of(values))
-    while len(shapes.of(weights)) > rank and shapes.of(weights)[-1] == 1:
+    if rank == 1 and len(shapes.of(weights)) > 1 and shapes.of(weights)[0] == 1 != shapes.of(values)[0]:
+        weights = ops.squeeze(weights, axis=0)
+    while len(shapes.of(weights)) > (2 if rank == 1 else rank) and shapes.of(weights)[-1] == 1:
         weights = ops.squeeze(weights, axis=-1)
     while len(shapes.of(weights)) > rank:
         values, rank = ops.expand_dims(values, -1), rank + 1

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from tahr import dtypes, ops, shapes
+from tahr import config, dtypes, ops, shapes
 from tahr.losses.loss import pair, weigh
 from tahr.metrics.metric import Metric
 from tahr.metrics.reduction import masked_weights
@@ -105,17 +105,21 @@ class _Counter(Metric):
         self.thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
         self._thresholds = [-1e9] if thresholds is None and top_k is not None else thresholds_list(thresholds)
         for variable in self.counted:
-            setattr(self, variable, self.add_variable((len(self._thresholds),), "zeros", name=self._label(variable)))
+            setattr(
+                self,
+                variable,
+                self.add_variable((len(self._thresholds),), "zeros", config.floatx(), name=self._label(variable)),
+            )
 
     def _label(self, variable: str) -> str:
         return variable
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch: targets 0 and 1, predictions of the same shape, and a weight a sample or prediction."""
-        weights = masked_weights(y_pred, sample_weight, self.dtype)
+        weights = masked_weights(y_pred, sample_weight, config.floatx())
         y_true, y_pred = (
-            ops.cast(ops.convert_to_tensor(y_true), self.dtype),
-            ops.cast(ops.convert_to_tensor(y_pred), self.dtype),
+            ops.cast(ops.convert_to_tensor(y_true), config.floatx()),
+            ops.cast(ops.convert_to_tensor(y_pred), config.floatx()),
         )
         if self.top_k is not None:
             y_pred = keep_top_k(y_pred, self.top_k, -2e9)

@@ -98,15 +98,15 @@ class AUC(Metric):
                 f"{len(self.label_weights)} weights."
             )
         for name in _COUNTS:
-            setattr(self, name, self.add_variable((self.num_thresholds, *labels), "zeros", name=name))
+            setattr(self, name, self.add_variable((self.num_thresholds, *labels), "zeros", config.floatx(), name=name))
         self.built = True
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch: targets 0 and 1, predictions of the same shape, and a weight a sample or prediction."""
-        weights = masked_weights(y_pred, sample_weight, self.dtype)
+        weights = masked_weights(y_pred, sample_weight, config.floatx())
         y_true, y_pred = (
-            ops.cast(ops.convert_to_tensor(y_true), self.dtype),
-            ops.cast(ops.convert_to_tensor(y_pred), self.dtype),
+            ops.cast(ops.convert_to_tensor(y_true), config.floatx()),
+            ops.cast(ops.convert_to_tensor(y_pred), config.floatx()),
         )
         if not self.built:
             self._build((shapes.of(y_pred)[-1] or 1,))
@@ -133,13 +133,13 @@ class AUC(Metric):
 
     def result(self) -> Any:
         if not self.built:
-            return ops.zeros((), dtype=self.dtype)
+            return ops.zeros((), dtype=config.floatx())
         areas = self.interpolate_pr_auc() if self._bends() else self._sum_of_strips()
         if not self.multi_label:
             return areas
         if self.label_weights is None:
             return ops.mean(areas)
-        weights = ops.convert_to_tensor(self.label_weights, dtype=self.dtype)
+        weights = ops.convert_to_tensor(self.label_weights, dtype=config.floatx())
         return ops.divide_no_nan(ops.sum(areas * weights), ops.sum(weights))
 
     def _bends(self) -> bool:
@@ -183,14 +183,14 @@ class _RateWhere(Metric):
         setattr(self, what, value)
         self._thresholds = [0.5] if num_thresholds == 1 else [0.0, *_inner_thresholds(num_thresholds), 1.0]
         for count in _COUNTS:
-            setattr(self, count, self.add_variable((len(self._thresholds),), "zeros", name=count))
+            setattr(self, count, self.add_variable((len(self._thresholds),), "zeros", config.floatx(), name=count))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch: targets 0 and 1, predictions of the same shape, and a weight a sample or prediction."""
-        weights = masked_weights(y_pred, sample_weight, self.dtype)
+        weights = masked_weights(y_pred, sample_weight, config.floatx())
         y_true, y_pred = (
-            ops.cast(ops.convert_to_tensor(y_true), self.dtype),
-            ops.cast(ops.convert_to_tensor(y_pred), self.dtype),
+            ops.cast(ops.convert_to_tensor(y_true), config.floatx()),
+            ops.cast(ops.convert_to_tensor(y_pred), config.floatx()),
         )
         if self.class_id is not None:
             y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]

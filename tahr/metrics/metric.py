@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tahr import backends, dtypes, naming, ops
+from tahr import backends, config, dtype_policies, naming, ops
 from tahr.recording import Recorded
 from tahr.variables import StatelessScope, Variable
 
@@ -34,11 +34,11 @@ class Metric(Recorded):
     def __init__(self, dtype: Any = None, name: str | None = None):
         self._variables: list[Variable] = []
         self.name = name or naming.auto_name(naming.snake_case(type(self).__name__))
-        self._dtype = dtypes.standardize_dtype(getattr(dtype, "compute_dtype", dtype))
+        self._dtype = dtype_policies.get(dtype or config.floatx()).compute_dtype
 
     @property
     def dtype(self) -> str:
-        """The type of the computation and of the variables."""
+        """The type of the computation and of the variables, but for means and counts, which are kept in `floatx`."""
         return self._dtype
 
     # ---- state --------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tahr import dtypes, ops, shapes
+from tahr import config, dtypes, ops, shapes
 from tahr.losses.loss import by_sample, multiply_weights, weigh
 from tahr.masks import get_mask
 from tahr.metrics.metric import Metric
@@ -55,21 +55,21 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
-        self.total = self.add_variable((), "zeros", name="total")
-        self.count = self.add_variable((), "zeros", name="count")
+        self.total = self.add_variable((), "zeros", config.floatx(), name="total")
+        self.count = self.add_variable((), "zeros", config.floatx(), name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values, weights = _per_sample(values, sample_weight, ops.mean, self.dtype)
+        values, weights = _per_sample(values, sample_weight, ops.mean, self.total.dtype)
         self.total.assign_add(ops.sum(values))
         if weights is not None:
             self.count.assign_add(ops.sum(weights))
         elif shapes.of(values):
-            self.count.assign_add(ops.cast(ops.shape(values)[0], self.dtype))
+            self.count.assign_add(ops.cast(ops.shape(values)[0], self.count.dtype))
         else:
             self.count.assign_add(1)
 
     def result(self) -> Any:
-        return ops.divide_no_nan(self.total, self.count)
+        return ops.cast(ops.divide_no_nan(self.total, self.count), self.dtype)
 
 
 class Sum(Metric):
@@ -86,14 +86,14 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
-        self.total = self.add_variable((), "zeros", name="total")
+        self.total = self.add_variable((), "zeros", config.floatx(), name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values, _ = _per_sample(values, sample_weight, ops.sum, self.dtype)
+        values, _ = _per_sample(values, sample_weight, ops.sum, self.total.dtype)
         self.total.assign_add(ops.sum(values))
 
     def result(self) -> Any:
-        return ops.convert_to_tensor(self.total)
+        return ops.cast(self.total, self.dtype)
 
 
 class MeanMetricWrapper(Mean):

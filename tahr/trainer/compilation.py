@@ -99,18 +99,15 @@ class Compiled:
     def _build_terms(self, y_pred: Any, several: bool) -> list["_Term"]:
         if self._losses is None:
             return []
-        count = len(self._names)
         losses = _spread(self._losses, self._names, y_pred, "loss")
         weights = _spread(self.loss_weights, self._names, y_pred, "loss_weights")
         terms = []
         for i, (loss, weight) in enumerate(zip(losses, weights, strict=True)):
             if loss is None:
                 continue
-            tracker = metrics.Mean(name=f"{self._names[i]}_loss") if several and count > 1 else None
-            terms.append(_Term(i, loss, weight, tracker))
-        if len(terms) < 2:
-            for term in terms:
-                term.tracker = term.tracker if several and isinstance(self._losses, (list, tuple, dict)) else None
+            terms.append(_Term(i, loss, weight, metrics.Mean(name=f"{self._names[i]}_loss") if several else None))
+        if len(terms) == 1:
+            terms[0].tracker = None  # it would only repeat the loss
         return terms
 
     def _build_reports(self, given: Any, y: Any, y_pred: Any, several: bool, weighted: bool) -> list["_Report"]:
@@ -119,7 +116,7 @@ class Compiled:
         for i, found in enumerate(_spread_metrics(given, self._names, y_pred, what)):
             for item in found:
                 metric = _metric(item, _leaf(y, y_pred, i), tree.flatten(y_pred)[i])
-                name = item if isinstance(item, str) and not _is_class_name(item) else metric.name
+                name = item if isinstance(item, str) else metric.name
                 reports.append(_Report(i, metric, f"{self._names[i]}_" if several else "", name, weighted))
         return reports
 
@@ -232,7 +229,7 @@ def _loss(given: Any) -> Any:
 
 
 def _name_of(function: Any) -> str | None:
-    name = getattr(function, "__name__", None)
+    name = getattr(function, "__name__", getattr(function, "name", None))
     return "lambda" if name == "<lambda>" else name
 
 
@@ -246,10 +243,6 @@ def _check_metrics(given: Any, what: str) -> Any:
         elif not isinstance(item, str) and not callable(item) and not isinstance(item, metrics.Metric):
             raise TypeError(f"compile: expected {what} to be names, functions or Metric objects; received {item!r}.")
     return given
-
-
-def _is_class_name(name: str) -> bool:
-    return name[:1].isupper()
 
 
 def _metric(item: Any, y: Any, y_pred: Any) -> Any:

@@ -49,29 +49,33 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Any:
     return np.eye(count)[labels]
 
 
-def normalize(x: Any, axis: int = -1, order: int = 2) -> Any:
+def normalize(x: Any, axis: int = -1, order: float | None = 2) -> Any:
     """Return `x` divided by its norm along `axis`; zeros stay zeros.
 
     Args:
         x: numbers. A NumPy array gives a NumPy array, of one row if it has one dimension; anything else a tensor.
         axis: the axis along which the norm is taken.
-        order: the power of the norm, a whole number: 1 for sums of absolute values, 2 for Euclidean length.
+        order: the power of the norm: 1 for sums of absolute values, 2 or None for Euclidean length. NumPy arrays may
+            have any order of `numpy.linalg.norm` for vectors, as `numpy.inf` for the largest size; tensors whole ones.
 
     Raises:
-        ValueError: if `order` is not a whole number of at least 1.
+        ValueError: if `order` is no number, or `x` is no NumPy array and `order` no whole number of at least 1.
 
     >>> keras.utils.normalize(np.array([[3.0, 4.0]]))
     [[0.6, 0.8]]
     """
-    if not isinstance(order, int) or order < 1:
-        raise ValueError(f"normalize: order must be a whole number of at least 1; received {order!r}.")
     if not isinstance(x, np.ndarray):
+        if not isinstance(order, int) or order < 1:
+            raise ValueError(f"normalize: order must be a whole number of at least 1 for tensors; received {order!r}.")
         from tahr import ops
 
         return ops.normalize(x, axis=axis, order=order)
+    if not (order is None or isinstance(order, (int, float))):
+        raise ValueError(f"normalize: order must be a number; received {order!r}.")
     values = x if x.dtype.kind == "f" else x.astype("float64")
     values, axis = (values[None], -1) if values.ndim < 2 else (values, axis)
-    norms = np.sum(np.abs(values) ** order, axis=axis, keepdims=True) ** (1 / order)
+    with np.errstate(divide="ignore"):  # a zero to a negative power
+        norms = np.linalg.norm(values, order, axis, keepdims=True).astype(values.dtype)
     return values / np.where(norms == 0, 1, norms)
 
 

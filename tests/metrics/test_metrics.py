@@ -414,6 +414,22 @@ def test_errors_say_what_is_wrong(act, words):
         act()
 
 
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float16"])
+def test_short_floats_count_in_float32(dtype: str) -> None:
+    """Counts beyond 2048 are exact; results of means have the asked type, of areas float32, as in Keras 3.15.1."""
+    area, mean, total = metrics.AUC(dtype=dtype, num_thresholds=3), metrics.Mean(dtype=dtype), metrics.Sum(dtype=dtype)
+    short = dtype.removeprefix("mixed_")
+    assert area.dtype == mean.dtype == area.get_config()["dtype"] == short
+    for _ in range(3):
+        mean.update_state(np.ones(3001))
+        total.update_state(np.ones(3001) / 4)
+        area.update_state(np.ones(3001), np.ones(3001))
+    assert float(mean.count) == 9003 and float(total.total) == 2250.75
+    assert np.max(ops.convert_to_numpy(area.true_positives)) == 9003
+    assert [keras.utils.standardize_dtype(m.result().dtype) for m in (mean, total, area)] == [short, short, "float32"]
+    assert float(mean.result()) == 1.0
+
+
 def test_a_metric_that_forgets_its_parents_constructor_says_so():
     class Forgetful(keras.Metric):
         def __init__(self):

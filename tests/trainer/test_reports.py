@@ -88,6 +88,8 @@ def two_outputs() -> Any:
             {"loss", "mae", "mae_1", "weighted_mae", "mse"},
         ),
         ({"metrics": [lambda y, y_pred: ops.mean(y)]}, {"loss", "lambda"}),
+        ({"metrics": ["mae", "MAE", "MAE", "AUC", "BinaryIoU"]}, {"loss", "mae", "MAE", "MAE_1", "AUC", "BinaryIoU"}),
+        ({"metrics": [losses.MeanSquaredError()]}, {"loss", "mean_squared_error"}),
         (
             {
                 "metrics": [metrics.MeanSquaredError(name="z")],
@@ -96,7 +98,7 @@ def two_outputs() -> Any:
             {"loss", "z", "weighted_z"},
         ),
     ],
-    ids=["alone", "both", "lambda", "objects"],
+    ids=["alone", "both", "lambda", "as written", "a loss", "objects"],
 )
 def test_names(given: Any, names: set[str]) -> None:
     assert set(regressor(**given).fit(X, Y, verbose=0).history) == names
@@ -107,6 +109,15 @@ def test_names_of_several_outputs() -> None:
     model.compile("sgd", ["mse", "mse"], metrics=[["mae"], ["mae"]], weighted_metrics=[["mae"], ["mse"]])
     found = model.evaluate(X, [Y, Y], verbose=0, return_dict=True)
     assert set(found) == {"loss", "a_loss", "b_loss", "a_mae", "a_weighted_mae", "b_mae", "b_mse"}
+
+
+@pytest.mark.parametrize("loss", [["mse", None], {"b": "mse"}, {"a": None, "b": "mse"}])
+def test_a_single_loss_of_several_outputs_is_reported_once(loss: Any) -> None:
+    """As in Keras 3.15.1: its own figure would only repeat the loss, and `evaluate` gives one number."""
+    model = two_outputs()
+    model.compile("sgd", loss)
+    assert set(model.fit(X, [Y, Y], verbose=0).history) == {"loss"}
+    assert isinstance(model.evaluate(X, [Y, Y], verbose=0), float)
 
 
 def test_columns_for_inputs_of_one_number() -> None:

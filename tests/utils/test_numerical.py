@@ -78,10 +78,33 @@ def test_normalize_keeps_floats(dtype: str) -> None:
     assert normalize(np.ones((2, 3), dtype)).dtype == dtype
 
 
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        (np.inf, [[0.75, -1.0, 0.0], [0.5, 1.0, 1.0]]),
+        (-np.inf, [[3.0, -4.0, 0.0], [1.0, 2.0, 2.0]]),
+        (0, [[1.5, -2.0, 0.0], [1 / 3, 2 / 3, 2 / 3]]),
+        (0.5, [[0.21539031, -0.28718707, 0.0], [0.06822746, 0.13645493, 0.13645493]]),
+        (-1, [[3.0, -4.0, 0.0], [2.0, 4.0, 4.0]]),
+        (None, [[0.6, -0.8, 0.0], [1 / 3, 2 / 3, 2 / 3]]),
+    ],
+)
+def test_normalize_by_any_norm_of_vectors(order: float | None, expected: Any) -> None:
+    """The values of Keras 3.15.1, which has these orders for NumPy arrays alone."""
+    found = normalize(np.array([[3, -4, 0], [1, 2, 2]], "float32"), order=order)
+    assert found.dtype == "float32"
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("order", [0, 1.5, np.inf, "2"])
 def test_normalize_refuses(order: Any) -> None:
     with pytest.raises(ValueError, match="order must be a whole number"):
-        normalize(np.ones((2, 3)), order=order)
+        normalize(ops.ones((2, 3)), order=order)
+
+
+def test_normalize_refuses_names_of_norms() -> None:
+    with pytest.raises(ValueError, match="order must be a number; received 'fro'"):
+        normalize(np.ones((2, 3)), order="fro")  # pyright: ignore[reportArgumentType]
 
 
 def test_seeds_of_a_fresh_process() -> None:
