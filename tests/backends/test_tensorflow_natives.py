@@ -225,6 +225,37 @@ def test_tapes_go_through_rematerialized_layers(in_graph: bool) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-5)
 
 
+def several() -> Any:
+    a, b = keras.Input((4,), name="a"), keras.Input((2,), name="b")
+    h = layers.BatchNormalization()(layers.Concatenate()([a, b]))
+    return keras.Model({"a": a, "b": b}, {"p": layers.Dense(1)(h), "q": layers.Dense(2)(layers.Dropout(0.5)(h))})
+
+
+def test_saved_models_of_tensorflow_itself_serve(tmp_path: Any) -> None:
+    model, b = several(), X[:, :2]
+    tf.saved_model.save(model, str(tmp_path / "model"))
+    expected = model({"a": X, "b": b})
+    loaded = tf.saved_model.load(str(tmp_path / "model"))
+    for found in (loaded.signatures["serving_default"](a=X, b=b), loaded.serve({"a": X, "b": b})):
+        for name in ("p", "q"):
+            np.testing.assert_allclose(found[name], expected[name], rtol=1e-5)
+    plain = make()
+    plain.compile("adam", "mse")
+    plain.fit(X, Y, verbose=0)
+    tf.saved_model.save(plain, str(tmp_path / "plain"))
+    (found,) = tf.saved_model.load(str(tmp_path / "plain")).signatures["serving_default"](tf.constant(X[:5])).values()
+    np.testing.assert_allclose(found, plain(X[:5]), rtol=1e-5)
+
+
+def test_saved_models_without_weights_hold_no_signature_and_with_text_none_that_lies(tmp_path: Any) -> None:
+    tf.saved_model.save(Nested(), str(tmp_path / "model"))
+    assert not tf.saved_model.load(str(tmp_path / "model")).signatures
+    x = keras.Input((1,), dtype="string")
+    text = keras.Model(x, layers.Dense(1)(layers.TextVectorization(output_mode="multi_hot", vocabulary=["a"])(x)))
+    with pytest.raises(TypeError, match="compute on the host"):
+        tf.saved_model.save(text, str(tmp_path / "text"))
+
+
 OPEN: dict[str, Any] = {
     "rnn": lambda: layers.SimpleRNN(3),
     "gru backwards": lambda: layers.GRU(3, return_sequences=True, go_backwards=True),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tahr.backends.tensorflow.beside import saved_model
 from tahr.backends.tensorflow.loading import tf
 
 __all__ = ["Keeper", "KeptVariable", "catch_up"]
@@ -24,6 +25,12 @@ class Keeper(Trackable):
         found.update({f"{name}_layer" if name in found else name: x for name, x in this._named_layers().items()})
         if getattr(this, "optimizer", None) is not None:
             found["optimizer"] = this.optimizer
+        if (
+            save_type == "savedmodel"
+            and hasattr(this, "optimizer")
+            and (serve := saved_model.serving(this)) is not None
+        ):
+            found.update(serve=serve, _default_save_signature=serve)  # the second is what TensorFlow looks for
         return found
 
 

@@ -126,6 +126,24 @@ def write(
     tf.saved_model.save(archive, folder, signatures=signatures, options=options)
 
 
+def serving(model: Any) -> Any:
+    """Return a model of the TensorFlow backend as a `tf.function` of any number of rows, None if it is not built.
+
+    Raises:
+        TypeError: if it has layers that compute on the host.
+    """
+    from tahr.backends.tensorflow.loading import tf
+    from tahr.export.formats import Export
+    from tahr.export.signature import signature_of
+
+    if not model.built:
+        return None
+    export = Export(model, [], signature_of(model))
+    found = _endpoint(tf, export.pure, [], export.signature)
+    _check_complete("serve", found.get_concrete_function())
+    return found
+
+
 def _check_complete(name: str, function: Any) -> None:
     """Raise a TypeError if a function calls back into this process, which a file cannot do."""
     graph = function.graph.as_graph_def()
