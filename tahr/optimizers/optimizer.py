@@ -155,6 +155,11 @@ class Optimizer(Recorded):
             callable(learning_rate) and not _is_number(learning_rate)
         ):
             self._learning_rate = learning_rate
+        elif not _is_number(learning_rate):
+            raise ValueError(
+                f"{type(self).__name__}: expected learning_rate to be a number, a LearningRateSchedule or a function of "
+                f"no arguments; received {learning_rate!r}."
+            )
         else:
             self._learning_rate = self.add_variable(
                 (), _constant(learning_rate), aggregation="only_first_replica", name="learning_rate"

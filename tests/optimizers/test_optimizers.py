@@ -304,6 +304,8 @@ def test_minimize_finds_the_minimum():
     [
         (lambda: optimizers.get("adm"), ValueError, "'adam'"),
         (lambda: optimizers.get(len), ValueError, "an optimizer"),
+        (lambda: optimizers.SGD("fast"), ValueError, "learning_rate to be a number, .* received 'fast'"),
+        (lambda: optimizers.Adam(learning_rate=None), ValueError, "learning_rate to be a number, .* received None"),
         (lambda: optimizers.SGD(rate=0.1), ValueError, "unknown arguments"),
         (lambda: optimizers.SGD(momentum=2.0), ValueError, "momentum"),
         (lambda: optimizers.SGD(clipnorm=1.0, clipvalue=1.0), ValueError, "one kind of clipping"),
