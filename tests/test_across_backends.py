@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tahr import config
-from tests.across import MODELS
+from tests.across import MODELS, ROWS
 from tests.source import ROOT
 
 pytestmark = pytest.mark.exchange
@@ -35,6 +35,13 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.
 
 def test_there_are_forty_models_on_four_backends() -> None:
     assert len(MODELS) == 40 and set(INSTALLED) == {"jax", "torch", "tensorflow", "numpy"}
+
+
+def test_rows_come_in_the_same_order(results: dict[str, dict[str, np.ndarray]]) -> None:
+    first, second = results["torch"]["order"].tolist()
+    assert sorted(first) == sorted(second) == list(range(ROWS)) and first != second != list(range(ROWS))
+    for backend in ("jax", "tensorflow"):
+        assert results[backend]["order"].tolist() == [first, second], backend
 
 
 @pytest.mark.parametrize("name", MODELS)
