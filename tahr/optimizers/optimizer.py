@@ -157,8 +157,8 @@ class Optimizer(Recorded):
             self._learning_rate = learning_rate
         elif not _is_number(learning_rate):
             raise ValueError(
-                f"{type(self).__name__}: expected learning_rate to be a number, a LearningRateSchedule or a function of "
-                f"no arguments; received {learning_rate!r}."
+                f"{type(self).__name__}: expected learning_rate to be a number, a LearningRateSchedule or a function "
+                f"of no arguments; received {learning_rate!r}."
             )
         else:
             self._learning_rate = self.add_variable(
