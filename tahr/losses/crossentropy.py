@@ -327,7 +327,7 @@ class SparseCategoricalCrossentropy(FunctionLoss):
             ignore_class=ignore_class,
             axis=axis,
         )
-        self.ignore_class = ignore_class
+        self.ignore_class, self.axis = ignore_class, axis
 
     def counted(self, y_true: Any, y_pred: Any) -> Any:
         if self.ignore_class is None:

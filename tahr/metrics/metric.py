@@ -38,7 +38,7 @@ class Metric(Recorded):
 
     @property
     def dtype(self) -> str:
-        """The type of the computation and of the variables, but for means and counts, which are kept in `floatx`."""
+        """The type of the computation, and of the variables if it has 32 bits or more."""
         return self._dtype
 
     # ---- state --------------------------------------------------------------------------------------------------
@@ -51,7 +51,8 @@ class Metric(Recorded):
         Args:
             shape: its shape.
             initializer: its first value: a name, an `Initializer` or a function of (shape, dtype).
-            dtype: its type; None means that of the metric.
+            dtype: its type; None means that of the metric, but float32 for one of 16 bits, in which sums and counts
+                stop growing.
             aggregation: how replicas combine: `"sum"`, `"mean"` or `"none"`.
             name: last part of its path.
         """
@@ -63,7 +64,7 @@ class Metric(Recorded):
             variable = Variable(
                 initializers.get(initializer),
                 shape=shape,
-                dtype=dtype or self._dtype,
+                dtype=dtype or ("float32" if self._dtype in ("float16", "bfloat16") else self._dtype),
                 trainable=False,
                 aggregation=aggregation,
                 name=name,

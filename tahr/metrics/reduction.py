@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tahr import config, dtypes, ops, shapes
+from tahr import dtypes, ops, shapes
 from tahr.losses.loss import by_sample, multiply_weights, weigh
 from tahr.masks import get_mask
 from tahr.metrics.metric import Metric
@@ -55,8 +55,8 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
-        self.total = self.add_variable((), "zeros", config.floatx(), name="total")
-        self.count = self.add_variable((), "zeros", config.floatx(), name="count")
+        self.total = self.add_variable((), "zeros", name="total")
+        self.count = self.add_variable((), "zeros", name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values, weights = _per_sample(values, sample_weight, ops.mean, self.total.dtype)
@@ -86,7 +86,7 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
-        self.total = self.add_variable((), "zeros", config.floatx(), name="total")
+        self.total = self.add_variable((), "zeros", name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values, _ = _per_sample(values, sample_weight, ops.sum, self.total.dtype)

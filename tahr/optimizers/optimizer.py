@@ -93,7 +93,8 @@ class Optimizer(Recorded):
         ema_momentum: share of the old average in the new one.
         ema_overwrite_frequency: after how many steps variables take on their averages; None means when training ends.
         loss_scale_factor: number that the loss is multiplied by before gradients are computed, and they are divided by.
-        gradient_accumulation_steps: over how many steps gradients are averaged before variables change.
+        gradient_accumulation_steps: over how many steps gradients are averaged before variables change; a schedule
+            counts these steps.
         name: name shown to people, and first part of the paths of its variables.
         groups: other settings for some variables: a dict from patterns of their paths, such as `"backbone/*"`, to dicts
             with `learning_rate`, `weight_decay` or both. Of several patterns that match, the first counts.
@@ -199,7 +200,7 @@ class Optimizer(Recorded):
         rate = self._learning_rate
         if isinstance(rate, Variable):
             return rate
-        return rate(self.iterations) if isinstance(rate, LearningRateSchedule) else rate()
+        return rate(self._iterations) if isinstance(rate, LearningRateSchedule) else rate()
 
     @learning_rate.setter
     def learning_rate(self, learning_rate: Any) -> None:
@@ -632,7 +633,7 @@ class Optimizer(Recorded):
         if self.gradient_accumulation_steps:
             self._accumulate(grads, arrays, step)
         else:
-            self._move(grads, arrays, step)
+            self._move(grads, arrays, step, step)
 
     def _accumulate(self, grads: list[Any], arrays: "Arrays", step: Any) -> None:
         """Make a step that only every so often is an update, with the mean of the gradients."""
@@ -641,7 +642,7 @@ class Optimizer(Recorded):
         sums = [arrays.state[key] + g for key, g in zip(keys, grads, strict=True)]
 
         def update(then: "Arrays") -> None:
-            self._move([s / steps for s in sums], then, ops.floor_divide(step, steps))
+            self._move([s / steps for s in sums], then, step, ops.floor_divide(step, steps))
             then.state.update({key: ops.zeros_like(s) for key, s in zip(keys, sums, strict=True)})
 
         def wait(then: "Arrays") -> None:
@@ -649,10 +650,13 @@ class Optimizer(Recorded):
 
         arrays.choose(ops.equal((step + 1) % steps, 0), update, wait)
 
-    def _move(self, grads: list[Any], arrays: "Arrays", step: Any) -> None:
-        """Make an update: clipping, weight decay, the formula, averages, constraints."""
+    def _move(self, grads: list[Any], arrays: "Arrays", batch: Any, step: Any) -> None:
+        """Make an update, after these many batches and updates: clipping, decay, the formula, averages, constraints.
+
+        Schedules count batches, as Keras's do, which tells where gradients of several are accumulated for an update.
+        """
         grads = transforms.clip(grads, self.clipnorm, self.clipvalue, self.global_clipnorm)
-        rate, t = self._rate(arrays.state, step), ops.cast(step + 1, "float32")
+        rate, t = self._rate(arrays.state, batch), ops.cast(step + 1, "float32")
         if self.groups:
             parameter_groups.update(self, grads, arrays, rate, step, t)
         else:

@@ -363,3 +363,18 @@ def test_decay_of_old(tmp_path):
     again = keras.models.load_model(tmp_path / "model.keras").optimizer
     assert int(again.iterations) == 6
     assert float(again.learning_rate) == pytest.approx(0.5 / (1 + 1.0 * 6))
+
+
+def test_schedules_count_batches_also_where_gradients_are_accumulated() -> None:
+    schedule = optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    optimizer = optimizers.SGD(schedule, gradient_accumulation_steps=3)
+    variable = keras.Variable(np.ones(2, "float32"))
+    rates, moves = [], []
+    for _ in range(6):
+        before = variable.numpy()[0]
+        rates.append(float(optimizer.learning_rate))
+        optimizer.apply([np.ones(2, "float32")], [variable])
+        moves.append(before - variable.numpy()[0])
+    np.testing.assert_allclose(rates, [0.1 * 0.5 ** (n / 2) for n in range(6)], rtol=1e-6)
+    np.testing.assert_allclose(moves, [0, 0, 0.05, 0, 0, 0.01767767], atol=1e-6)  # what Keras 3.15.1 moves
+    assert int(optimizer.iterations) == 2
