@@ -599,6 +599,10 @@ class Backend:
         """
         return self.value_and_grad(fn)(arrays)
 
+    def sizes(self, x: Any) -> tuple[Any, ...]:
+        """Return the sizes of an array; those that its graph leaves open are integer scalars of the graph."""
+        return tuple(x.shape)
+
     def sum_rows(self, gradient: RowGradient, count: int) -> RowGradient:
         """Return the gradient of a table of `count` rows with each id once; ids of `count` fill it up, and are none."""
         self.refuse("add up rows of a gradient")

@@ -88,7 +88,7 @@ class Attention(Layer):
         scores = self.scores(query, key)
         seen = None if value_mask is None else ops.expand_dims(ops.cast(value_mask, "bool"), 1)
         if use_causal_mask:
-            earlier = ops.expand_dims(causal_mask(query.shape[1], key.shape[1]), 0)
+            earlier = ops.expand_dims(causal_mask(ops.shape(query)[1], ops.shape(key)[1]), 0)
             seen = earlier if seen is None else ops.logical_and(seen, earlier)
         if seen is not None:
             lowest = 65504.0 if ops.dtype(scores) == "float16" else 1e9

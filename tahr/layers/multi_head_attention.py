@@ -142,7 +142,7 @@ class _ProjectedAttention(Layer):
             and all(m is None for m in masks[1:])
             and not self._asks_more(query_mask)
         )
-        lengths = q.shape[1], k.shape[1]
+        lengths = ops.shape(q)[1], ops.shape(k)[1]
         mask = None if alone else self._joined_mask(lengths, *masks, use_causal_mask, first, reach)
         result, weights = self._attend(q, k, v, mask, alone, bool(training), return_attention_scores)
         if self.use_gate:
@@ -207,7 +207,7 @@ class _ProjectedAttention(Layer):
         """
         queries, keys = lengths
         for name, m in (("value_mask", value_mask), ("key_mask", key_mask)):
-            if m is not None and m.shape[-1] not in (keys, None) and keys is not None:
+            if m is not None and isinstance(keys, int) and m.shape[-1] not in (keys, None):
                 raise ValueError(f"{who(self)}: expected {name} to cover {keys} keys; received shape {tuple(m.shape)}.")
         parts = [] if given is None else [ops.cast(given, "bool")]
         if query_mask is not None and self._query_mask_counts:
@@ -231,13 +231,13 @@ class _ProjectedAttention(Layer):
         self, q: Any, k: Any, v: Any, mask: Any, causal: bool, training: bool, return_scores: bool
     ) -> tuple[Any, Any]:
         """Return the heads' results, shaped like the projected query, and the weights (None unless asked for)."""
-        shape = q.shape
+        shape = ops.shape(q)
         axes, free = self.attention_axes, [a for a in range(1, len(shape) - 2) if a not in self.attention_axes]
         order = (0, *free, *axes, len(shape) - 2, len(shape) - 1)
         q_BTNH, k_BSGH, v_BSGH = (_together(x, order, len(free)) for x in (q, k, v))
         mask_BNTS = None
         if mask is not None:
-            mask_BNTS = _mask_of_heads(mask, len(axes), q_BTNH.shape, k_BSGH.shape)
+            mask_BNTS = _mask_of_heads(mask, len(axes), q_BTNH, k_BSGH)
         plain = not return_scores and not (training and self.dropout > 0)
         if plain:
             flash = self.flash_attention
@@ -247,11 +247,10 @@ class _ProjectedAttention(Layer):
             weights = None
         else:
             if causal:
-                mask_BNTS = _mask_of_heads(
-                    ops.expand_dims(causal_mask(q_BTNH.shape[1], k_BSGH.shape[1]), 0), 1, q_BTNH.shape, k_BSGH.shape
-                )
+                earlier = causal_mask(ops.shape(q_BTNH)[1], ops.shape(k_BSGH)[1])
+                mask_BNTS = _mask_of_heads(ops.expand_dims(earlier, 0), 1, q_BTNH, k_BSGH)
             result, weights = self._weigh(q_BTNH, k_BSGH, v_BSGH, mask_BNTS, training)
-            q_sizes, k_sizes = [shape[a] for a in axes], [k.shape[a] for a in axes]
+            q_sizes, k_sizes = [shape[a] for a in axes], [ops.shape(k)[a] for a in axes]
             weights = ops.reshape(weights, (shape[0], *(shape[a] for a in free), shape[-2], *q_sizes, *k_sizes))
         if order == tuple(range(len(shape))):
             return ops.reshape(result, (*shape[:-1], v.shape[-1])), weights
@@ -286,18 +285,20 @@ def _together(x: Any, order: tuple[int, ...], free: int) -> Any:
     if order == tuple(range(4)) and len(x.shape) == 4:
         return x
     x = ops.transpose(x, order)
-    groups = x.shape[: 1 + free], x.shape[1 + free : -2]
-    return ops.reshape(x, (*(None if None in g else math.prod(g) for g in groups), *x.shape[-2:]))
+    sizes = ops.shape(x)
+    groups = sizes[: 1 + free], sizes[1 + free : -2]
+    return ops.reshape(x, (*(None if any(n is None for n in g) else math.prod(g) for g in groups), *sizes[-2:]))
 
 
-def _mask_of_heads(mask: Any, axes: int, q_shape: Any, k_shape: Any) -> Any:
+def _mask_of_heads(mask: Any, axes: int, q_BTNH: Any, k_BSGH: Any) -> Any:
     """Return a mask of shape (batch, [free], queries, keys), or with heads, so that it broadcasts to (B, N, T, S)."""
     has_heads = len(mask.shape) == 2 * axes + 2 and axes == 1
     if not has_heads and len(mask.shape) <= 2 * axes + 1:
-        lead = mask.shape[:1] if len(mask.shape) == 2 * axes + 1 else (1,)
-        mask = ops.reshape(mask, (*lead, 1, *mask.shape[len(mask.shape) - 2 * axes :]))
+        sizes = ops.shape(mask)
+        lead = sizes[:1] if len(sizes) == 2 * axes + 1 else (1,)
+        mask = ops.reshape(mask, (*lead, 1, *sizes[len(sizes) - 2 * axes :]))
     if axes > 1:
-        mask = ops.reshape(mask, (mask.shape[0], 1, q_shape[1], k_shape[1]))
+        mask = ops.reshape(mask, (ops.shape(mask)[0], 1, ops.shape(q_BTNH)[1], ops.shape(k_BSGH)[1]))
     return mask
 
 

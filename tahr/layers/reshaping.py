@@ -45,8 +45,8 @@ class Flatten(Layer):
         rank = len(inputs.shape)
         if self.data_format == "channels_first" and rank > 2:
             inputs = ops.transpose(inputs, (0, *range(2, rank), 1))
-        batch, *rest = inputs.shape
-        return ops.reshape(inputs, (batch, None if None in rest else math.prod(rest)))
+        rest = inputs.shape[1:]
+        return ops.reshape(inputs, (ops.shape(inputs)[0], None if None in rest else math.prod(rest)))
 
 
 class Reshape(Layer):
@@ -84,7 +84,7 @@ class Reshape(Layer):
             target = [total // known if n == -1 else n for n in target]
         elif batch is None:
             target = [None if n == -1 else n for n in target]
-        return ops.reshape(inputs, (batch, *target))
+        return ops.reshape(inputs, (ops.shape(inputs)[0], *target))
 
 
 class Permute(Layer):

@@ -66,9 +66,9 @@ class TimeDistributed(Wrapper):
             found = [self._step(inputs[:, t], None if mask is None else mask[:, t], training) for t in range(steps)]
             return tree.map_structure(lambda *x: ops.stack(x, 1), *found)
         joined = None if None in (batch, steps) else batch * steps
-        flat = ops.reshape(inputs, (joined, *inputs.shape[2:]))
+        flat = ops.reshape(inputs, (joined, *ops.shape(inputs)[2:]))
         outputs = self._step(flat, None if mask is None else ops.reshape(mask, (joined,)), training)
-        return tree.map_structure(lambda x: ops.reshape(x, (batch, steps, *x.shape[1:])), outputs)
+        return tree.map_structure(lambda x: ops.reshape(x, (*ops.shape(inputs)[:2], *ops.shape(x)[1:])), outputs)
 
     def _step(self, inputs: Any, mask: Any, training: bool | None) -> Any:
         """Return the outputs of the layer for one step, or for all as one batch."""

@@ -11,6 +11,7 @@ from tahr.arithmetic import OPERATIONS
 from tahr.backends.choices import choose, wish
 from tahr.dtypes import floating
 from tahr.ops.activation import softmax
+from tahr.ops.core import shape
 from tahr.ops.declare import op
 from tahr.ops.elementwise import tanh
 from tahr.ops.normalization import wide
@@ -111,7 +112,8 @@ def dot_product_attention(
         return found
     if way == "chunks":
         return _in_chunks(query, key, value, bias, mask, scale, is_causal, attn_logits_soft_cap)
-    return _attend(query, key, value, bias, visible(mask, is_causal, t, s), scale, attn_logits_soft_cap)
+    seen = visible(mask, is_causal, shape(query)[1], shape(key)[1])
+    return _attend(query, key, value, bias, seen, scale, attn_logits_soft_cap)
 
 
 CHUNK = 256  # queries whose products with all keys are in memory at once
@@ -121,7 +123,7 @@ MANY = 1024 * 1024  # products of a head from which on the queries are cut into 
 def _attend(query: Any, key: Any, value: Any, bias: Any, seen_BNTS: Any, scale: float, cap: float | None) -> Any:
     """Return the means, by way of the products of all queries with all keys."""
     run = OPERATIONS
-    (b, t, n, h), (_, s, g, _) = query.shape, key.shape
+    (b, t, n, h), (_, s, g, _) = shape(query), shape(key)
     rows = n // g * t  # of the queries that see the same keys
     q_BGRH = run["reshape"](run["transpose"](query * scale, (0, 2, 1, 3)), (b, g, rows, h))
     logits_BGRS = run["matmul"](wide(q_BGRH), wide(run["transpose"](key, (0, 2, 3, 1))))
@@ -179,12 +181,11 @@ def _in_chunks(
     return run["reshape"](run["moveaxis"](found, 0, 1), (b, chunks * CHUNK, n, value.shape[-1]))[:, :t]
 
 
-def visible(mask: Any, is_causal: bool, queries: int, keys: int) -> Any:
+def visible(mask: Any, is_causal: bool, queries: Any, keys: Any) -> Any:
     """Return where keys are seen, or None for everywhere."""
     seen = None if mask is None else OPERATIONS["cast"](mask, "bool")
     if is_causal:
-        import numpy as np
-
-        causal = np.tri(queries, keys, dtype=bool)
-        seen = OPERATIONS["convert_to_tensor"](causal) if seen is None else OPERATIONS["logical_and"](seen, causal)
+        run = OPERATIONS
+        causal = run["expand_dims"](run["arange"](queries), 1) >= run["expand_dims"](run["arange"](keys), 0)
+        seen = causal if seen is None else run["logical_and"](seen, causal)
     return seen

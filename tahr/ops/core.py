@@ -118,10 +118,14 @@ def is_tensor(x: Any) -> bool:
 def shape(x: Any) -> shapes.Shape:
     """Return the shape of `x` as a tuple, with None for unknown sizes of symbols.
 
+    What a graph of TensorFlow's own leaves open, such as that of a `tf.function`, is an integer scalar of that graph.
+
     >>> ops.shape(ops.ones((2, 3))), ops.shape(keras.KerasTensor((None, 3)))
     ((2, 3), (None, 3))
     """
-    return shapes.of(x)
+    known = shapes.of(x)
+    is_open = any(n is None for n in known) and not isinstance(x, KerasTensor)
+    return backends.current().sizes(x) if is_open else known
 
 
 def dtype(x: Any) -> str:

@@ -266,12 +266,21 @@ OPEN: dict[str, Any] = {
     "depthwise": lambda: layers.DepthwiseConv1D(3, strides=2),
     "dilated": lambda: layers.SeparableConv1D(3, 3, dilation_rate=2),
     "pooled": lambda: layers.MaxPooling1D(2),
+    "each step": lambda: layers.TimeDistributed(layers.Dense(3)),
+    "flat": lambda: layers.Flatten(),
+    "another shape": lambda: layers.Reshape((-1, 2)),
+    "attention": lambda: lambda x: layers.MultiHeadAttention(2, 3)(x, x),
+    "causal attention": lambda: lambda x: layers.MultiHeadAttention(2, 3, dropout=0.5)(x, x, use_causal_mask=True),
+    "attention in a window": lambda: lambda x: layers.MultiHeadAttention(2, 3, sliding_window=2)(x, x),
+    "grouped heads": lambda: lambda x: layers.GroupQueryAttention(3, 4, 2)(x, x, use_causal_mask=True),
+    "plain attention": lambda: lambda x: layers.Attention()([x, x], use_causal_mask=True),
 }
 
 
 @pytest.mark.parametrize("name", OPEN)
 def test_functions_of_open_lengths(name: str, tmp_path: Any) -> None:
-    model = keras.Sequential([keras.Input((None, 4)), OPEN[name]()])
+    x = keras.Input((None, 4))
+    model = keras.Model(x, OPEN[name]()(x))
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 4))])
     def slopes(x: Any) -> Any:
@@ -297,4 +306,7 @@ def test_functions_of_open_lengths(name: str, tmp_path: Any) -> None:
 def test_open_sizes_that_must_be_known_are_named() -> None:
     layer = layers.Conv1D(3, 3, strides=2, padding="same")
     with pytest.raises(ValueError, match="depends on the size of the inputs, which is open"):
+        tf.function(layer, input_signature=[tf.TensorSpec((None, None, 4))]).get_concrete_function()
+    layer = layers.Conv1DTranspose(3, 3, strides=2)
+    with pytest.raises(ValueError, match="size of the inputs is open"):
         tf.function(layer, input_signature=[tf.TensorSpec((None, None, 4))]).get_concrete_function()

@@ -84,6 +84,9 @@ class TensorFlow(Autodiff, Draws, Recurrent, Stateful, Windows, Backend):
     def to_numpy(self, x: Any) -> np.ndarray:
         return np.asarray(x.numpy() if hasattr(x, "numpy") else x)  # of a scalar, `numpy` gives a number
 
+    def sizes(self, x: Any) -> tuple[Any, ...]:
+        return tuple(tf.shape(x)[i] if n is None else n for i, n in enumerate(x.shape))
+
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = DTYPES[dtypes.canonical(dtype)]
         if x.dtype is wanted:

@@ -289,7 +289,7 @@ def reshape(x: Any, newshape: Any) -> Any:
     sizes = tuple(newshape) if hasattr(newshape, "__iter__") else (newshape,)
     if any(isinstance(n, int) and n < -1 for n in sizes):
         raise ValueError("sizes below -1")
-    return tf.reshape(x, sizes if sizes.count(None) != 1 else [-1 if n is None else n for n in sizes])
+    return tf.reshape(x, [-1 if n is None else n for n in sizes])
 
 
 @implements

@@ -106,6 +106,10 @@ class Windows:
         self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
     ) -> Any:
         x, kernel = _last(x, last), _dilated(kernel, dilation)
+        if None in x.shape[1:-1]:
+            raise ValueError(
+                "conv_transpose: the size of the inputs is open here. Say it in the Input or the signature."
+            )
         full = tuple((n - 1) * s + w for n, s, w in zip(x.shape[1:-1], strides, kernel.shape, strict=False))
         edges = tuple((b, whole - b - n) for b, n, whole in zip(starts, sizes, full, strict=True))
         same = edges == _same(sizes, kernel.shape[:-2], strides)
