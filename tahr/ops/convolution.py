@@ -6,6 +6,7 @@ from tahr import backends, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import same
 from tahr.ops import spatial
+from tahr.ops.core import shape
 from tahr.ops.declare import op
 
 
@@ -190,18 +191,17 @@ def _transposed(
     for size, width, stride, dilated, more in zip(sizes, widths, strides, dilation, extra, strict=True):
         if more is not None and (not hasattr(more, "__index__") or more < 0):
             raise ValueError(f"conv_transpose: expected output_padding >= 0, whole; received {output_padding!r}.")
-        if size is None or width is None:
+        if width is None:
             starts.append(0)
             found.append(None if size is None or padding == "valid" or more is not None else size * stride)
             continue
         span = dilated * (width - 1) + 1
-        full = (size - 1) * stride + span
         if more is not None:
-            kept = full + more - (2 * (span // 2) if padding == "same" else 0)
+            surplus = (2 * (span // 2) if padding == "same" else 0) - more
         else:
-            kept = size * stride + (max(0, span - stride) if padding == "valid" else 0)
-        starts.append(max(0, full - kept) // 2 if padding == "same" else 0)
-        found.append(kept)
+            surplus = span - stride if padding == "same" else min(0, span - stride)
+        starts.append(max(0, surplus) // 2 if padding == "same" else 0)
+        found.append(None if size is None else (size - 1) * stride + span - surplus)
     return tuple(starts), tuple(found)
 
 
@@ -258,6 +258,7 @@ def conv_transpose(
     _transpose_shape(inputs, kernel, strides, padding, output_padding, data_format, dilation_rate)
     last = spatial.channels_last(data_format)
     what = "conv_transpose"
-    sizes, _, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, what)
+    _, _, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, what)
+    sizes = shape(inputs)[1:-1] if last else shape(inputs)[2:]  # with those that a graph leaves open
     starts, found = _transposed(sizes, widths, strides, padding.lower(), dilation, output_padding)
     return backends.current().conv_transpose(inputs, kernel, strides, starts, found, last, dilation)

@@ -106,13 +106,10 @@ class Windows:
         self, x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, last: bool, dilation: Numbers
     ) -> Any:
         x, kernel = _last(x, last), _dilated(kernel, dilation)
-        if None in x.shape[1:-1]:
-            raise ValueError(
-                "conv_transpose: the size of the inputs is open here. Say it in the Input or the signature."
-            )
-        full = tuple((n - 1) * s + w for n, s, w in zip(x.shape[1:-1], strides, kernel.shape, strict=False))
+        known, inner = None not in x.shape[1:-1], self.sizes(x)[1:-1]  # type: ignore[attr-defined]
+        full = tuple((n - 1) * s + w for n, s, w in zip(inner, strides, kernel.shape, strict=False))
         edges = tuple((b, whole - b - n) for b, n, whole in zip(starts, sizes, full, strict=True))
-        same = edges == _same(sizes, kernel.shape[:-2], strides)
+        same = known and edges == _same(sizes, kernel.shape[:-2], strides)
 
         def run(x: Any, kernel: Any) -> Any:
             shape = tf.stack([tf.shape(x)[0], *(sizes if same else full), kernel.shape[-2]])
@@ -121,8 +118,8 @@ class Windows:
         found = _whole(run, x, kernel)
         if same:
             return _back(found, last)
-        beyond = [max(0, b + n - have) for b, n, have in zip(starts, sizes, found.shape[1:-1], strict=True)]
-        found = _padded(found, tuple((0, after) for after in beyond))
+        if not known or min(after for _, after in edges) < 0:
+            found = tf.pad(found, [[0, 0], *([0, tf.maximum(-after, 0)] for _, after in edges), [0, 0]])
         return _back(found[(slice(None), *(slice(b, b + n) for b, n in zip(starts, sizes, strict=True)))], last)
 
     def fourier(self, kind: str, x: Any, **options: Any) -> Any:
