@@ -97,6 +97,8 @@ def graph_of(structure: Any, needs_values: str | None = None) -> Any:
     """
     if "tensorflow" not in sys.modules or (needs_values is None and loaded() == "tensorflow"):
         return None
+    if loaded() == "torch" and current().compiling():  # into a graph of its own, where there are no other tensors
+        return None
     from tahr.backends.tensorflow.beside import guests
 
     found = guests.symbols_in(structure)

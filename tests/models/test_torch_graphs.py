@@ -41,6 +41,7 @@ MODELS: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_model_is_one_graph(name: str) -> None:
+    import tensorflow  # noqa: F401  # beside which models look for its graphs
     import torch
 
     model = MODELS[name]()
