@@ -281,11 +281,11 @@ def read_state(
         problem = _misfit(part, stored)
         if problem is None:
             plan.append((path, part, stored))
+        elif stored and (state := _of_keras_2(model, part, stored, places is not None)) is not None:
+            plan.append((path, part, state))
         elif isinstance(part, Layer):
             problems.append(f"{path or part.name}: {problem}")
             report.mismatched[path] = problem
-        elif stored and places is not None and (state := _of_keras_2(part, stored)) is not None:
-            plan.append((path, part, state))
         elif stored:
             report.optimizer = problem
             warnings.warn(f"{where}: the state of {path} ({type(part).__name__}) is left as it is: {problem}")
@@ -327,12 +327,26 @@ def _group_at(file: Any, path: str) -> Any:
     return group.get("vars")
 
 
-def _of_keras_2(part: Any, stored: Stored) -> dict[str, Any] | None:
-    """Return the state of an optimizer of Keras 2 with what it lacks, the rate and `Nadam`'s product, or None."""
-    values, mine = [stored[str(i)] for i in range(len(stored))], [v.numpy() for v in part.variables]
-    if len(mine) - len(values) != 1 + hasattr(part, "_product"):
+def _of_keras_2(model: Any, part: Any, stored: Stored, packed: bool) -> dict[str, Any] | None:
+    """Return arrays that do not fit a part as they are, but do once laid out as today, or None.
+
+    Optimizers lack the rate and `Nadam`'s product in `.keras` files of Keras 2, which are `packed`.
+    """
+    from tahr.saving.legacy.conversion import Writer, convert_weights, has_other_forms
+    from tahr.saving.legacy.optimizer import slots_in_todays_form
+
+    mine = part._stored_variables() if isinstance(part, Layer) else list(part.variables)
+    lacks = 0 if isinstance(part, Layer) else 1 + hasattr(part, "_product")
+    if len(mine) - len(stored) != lacks or not (has_other_forms(part) if isinstance(part, Layer) else packed):
         return None
-    return {str(i): v for i, v in enumerate([values[0], mine[1], *values[1:], *mine[len(values) + 1 :]])}
+    values = [stored[str(i)] for i in range(len(stored)) if str(i) in stored]
+    if isinstance(part, Layer):
+        values = convert_weights(part, mine, values, Writer())
+    else:
+        values = [values[0], mine[1].numpy(), *values[1:], *(v.numpy() for v in mine[len(values) + 1 :])]
+        values = slots_in_todays_form(model, part, values)
+    fit = [np.shape(v) for v in values] == [tuple(v.shape) for v in mine]
+    return {str(i): v for i, v in enumerate(values)} if fit else None
 
 
 def _unused(files: list[Any], taken: set[str]) -> list[str]:

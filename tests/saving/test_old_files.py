@@ -2,6 +2,7 @@
 
 import json
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,6 @@ def test_training_goes_on(name: str, tmp_path: Path) -> None:
 
 
 def packed_training(path: Path) -> Any:
-    import zipfile
-
     if path.suffix == ".keras":
         return json.loads(zipfile.ZipFile(path).read("config.json"))["compile_config"]
     with h5py.File(path) as h5:
@@ -341,6 +340,31 @@ def test_layers_by_hand(name: str, tmp_path: Path) -> None:
     again.load_weights(tmp_path / "weights.h5", by_name=True)
     for each in (model, keras.saving.load_model(tmp_path / "new.keras"), again):
         np.testing.assert_allclose(keras.ops.convert_to_numpy(each(x)), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.trains
+@pytest.mark.parametrize("form", [1, 2, 3])
+def test_forms_of_kernels_in_archives(form: int, tmp_path: Path) -> None:
+    """A kernel for each place and its momentum come from `.keras` and `.weights.h5` of Keras 2 in each of its forms."""
+    described, arrays, x, wanted = BY_HAND[f"LocallyConnected1D, form {form}"]
+    optimizer = {"class_name": "SGD", "config": {"learning_rate": 0.1, "momentum": 0.5}}
+    config = {**json.loads(described), "compile_config": {"optimizer": optimizer, "loss": "mse"}}
+    with h5py.File(tmp_path / "model.weights.h5", "w") as file:
+        for place, values in (("layers/locally_connected1d", arrays), ("optimizer", [np.int64(3), *arrays])):
+            for i, value in enumerate(values):
+                file[f"{place}/vars/{i}"] = value
+    with zipfile.ZipFile(tmp_path / "old.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "2.15.0"}))
+        archive.write(tmp_path / "model.weights.h5", "model.weights.h5")
+    model = keras.saving.load_model(tmp_path / "old.keras")
+    again = keras.models.model_from_json(described)
+    again.load_weights(tmp_path / "model.weights.h5")
+    for each in (model, again):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(each(x)), wanted, rtol=1e-4, atol=1e-5)
+    kernel, momentum = model.layers[0].kernel.numpy(), model.optimizer.variables[2].numpy()
+    np.testing.assert_array_equal(kernel, random(4, 12, 2))
+    np.testing.assert_array_equal(momentum, kernel)
 
 
 @pytest.mark.trains

@@ -18,6 +18,7 @@ __all__ = [
     "channels_come_first",
     "convert_weights",
     "flattened_shapes",
+    "has_other_forms",
     "is_channels_first",
     "stored_count",
 ]
@@ -93,9 +94,18 @@ def _kind(owner: Layer) -> str:
     return next((kind.__name__ for kind in kinds if isinstance(owner, kind)), "")
 
 
-def _convert(owner: Layer, mine: list[Any], values: list[np.ndarray], writer: Writer) -> list[np.ndarray]:
+def has_other_forms(owner: Layer) -> bool:
+    """Return whether Keras 2 kept the arrays of a layer in several forms, told apart by their shapes."""
+    return _kind(owner) in CUDNN_GATES or _is_local(owner)
+
+
+def _is_local(owner: Layer) -> bool:
     from tahr.compat.layers import LocallyConnected1D, LocallyConnected2D
 
+    return isinstance(owner, (LocallyConnected1D, LocallyConnected2D))
+
+
+def _convert(owner: Layer, mine: list[Any], values: list[np.ndarray], writer: Writer) -> list[np.ndarray]:
     kind = _kind(owner)
     if kind == "ConvLSTMCell":
         return _of_conv_lstm(owner, mine, values, writer)
@@ -103,7 +113,7 @@ def _convert(owner: Layer, mine: list[Any], values: list[np.ndarray], writer: Wr
         return _from_cudnn(kind, mine, _join_gates(kind, values))
     if isinstance(owner, (*CONVOLUTIONS, *TRANSPOSED)) and values and len(mine[0].shape) > 2:
         return [_kernel(owner, tuple(mine[0].shape), values[0], writer), *values[1:]]
-    if isinstance(owner, (LocallyConnected1D, LocallyConnected2D)) and values:
+    if _is_local(owner) and values:
         return [_of_places(owner, tuple(mine[0].shape), values[0]), *(b.reshape(mine[1].shape) for b in values[1:])]
     return values
 

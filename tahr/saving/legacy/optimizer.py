@@ -7,7 +7,7 @@ import numpy as np
 from tahr.saving.legacy.conversion import Writer, convert_weights, stored_count
 from tahr.saving.legacy.weights import Match, Top
 
-__all__ = ["catch_up", "load_optimizer_state"]
+__all__ = ["catch_up", "load_optimizer_state", "slots_in_todays_form"]
 
 
 def load_optimizer_state(
@@ -130,6 +130,17 @@ def _in_todays_layout(arrays: list[np.ndarray], matches: list[Match], writer: Wr
         else:
             trained = [v for v in match.variables if v.trainable and match.layer.trainable]
             found += convert_weights(match.layer, trained, mine, writer)
+    return found
+
+
+def slots_in_todays_form(model: Any, optimizer: Any, values: list[np.ndarray]) -> list[np.ndarray]:
+    """Return an optimizer's state, in its own order, with slots turned as the weights that they belong to are."""
+    found, places = list(values), {id(v): i for i, v in enumerate(optimizer.variables)}
+    trained = list(optimizer._trainable_variables)
+    for slots in _own_slots(optimizer, trained):
+        converted = convert_weights(model, trained, [values[places[id(slot)]] for slot in slots], Writer())
+        for slot, value in zip(slots, converted, strict=True):
+            found[places[id(slot)]] = value
     return found
 
 
