@@ -27,7 +27,7 @@ _current = _Current()
 
 WAYS = {
     "attention": ("fused", "chunks", "whole"),
-    "convolution": ("bands", "patches", "native"),
+    "convolution": ("direct", "patches", "native"),
     "pooling": ("slices", "native"),
     "recurrence": ("fused", "steps"),
 }

@@ -1,6 +1,8 @@
 """On JAX, windows made of slices (on CPU) give the values and gradients of XLA's own operations, and likewise loops."""
 
+import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 
 jax = pytest.importorskip("jax")
 
-from tahr.backends.jax import recurrent, windows  # noqa: E402
+from tahr.backends.jax import convolution, recurrent, windows  # noqa: E402
+from tahr.backends.jax.convolution import Convolution  # noqa: E402
 from tahr.backends.jax.windows import Windows  # noqa: E402
 
 pytestmark = pytest.mark.once
@@ -23,8 +26,8 @@ def both_ways(monkeypatch: Any, run: Callable[..., Any], *arrays: Any) -> None:
     """Compare values and gradients of `run` as on a CPU and as elsewhere."""
     found = []
     for cpu in (True, False):
-        monkeypatch.setattr(windows, "on_cpu", lambda cpu=cpu: cpu)
-        monkeypatch.setattr(recurrent, "on_cpu", lambda cpu=cpu: cpu)
+        for module in (convolution, recurrent, windows):
+            monkeypatch.setattr(module, "on_cpu", lambda cpu=cpu: cpu)
         outputs, back = jax.vjp(run, *arrays)
         leaves = jax.tree.leaves(outputs)
         seed = np.random.default_rng(1)
@@ -36,7 +39,7 @@ def both_ways(monkeypatch: Any, run: Callable[..., Any], *arrays: Any) -> None:
         np.testing.assert_allclose(one, other, rtol=2e-4, atol=2e-4)
 
 
-ONE, TWO, THREE = (2, 9, 4), (2, 7, 6, 4), (1, 4, 5, 4, 4)
+ONE, TWO, THREE, MANY = (2, 9, 4), (2, 7, 6, 4), (1, 4, 5, 4, 4), (2, 7, 6, 9)
 CONVOLUTIONS = [
     # inputs, kernel, strides, edges, dilation, groups
     (ONE, (3, 4, 6), (1,), ((0, 0),), (1,), 1),
@@ -53,6 +56,13 @@ CONVOLUTIONS = [
     (TWO, (2, 5, 4, 16), (1, 1), ((0, 1), (2, 2)), (1, 1), 1),
     (TWO, (1, 1, 4, 5), (2, 2), ((0, 0), (0, 0)), (1, 1), 1),
     (THREE, (2, 3, 2, 4, 3), (1, 2, 1), ((0, 1), (1, 1), (0, 0)), (1, 1, 1), 1),
+    (MANY, (3, 2, 9, 3), (1, 1), ((1, 1), (0, 1)), (1, 1), 1),
+    (MANY, (3, 2, 9, 3), (2, 3), ((0, 1), (0, 0)), (1, 1), 1),
+    (MANY, (2, 2, 9, 3), (3, 2), ((0, 0), (0, 0)), (1, 1), 1),
+    (MANY, (2, 3, 9, 3), (1, 1), ((1, 2), (2, 2)), (3, 2), 1),
+    (MANY, (2, 3, 9, 3), (2, 1), ((2, 1), (1, 2)), (1, 2), 1),
+    ((2, 11, 9), (4, 9, 3), (3,), ((2, 1),), (1,), 1),
+    ((2, 12, 12, 3), (11, 11, 3, 2), (1, 1), ((5, 5), (5, 5)), (1, 1), 1),
 ]
 
 
@@ -62,7 +72,7 @@ def test_conv(case: Any, last: bool, monkeypatch: Any) -> None:
     inputs, kernel, strides, edges, dilation, groups = case
     x = normal(*inputs) if last else np.moveaxis(normal(*inputs), -1, 1)
     both_ways(
-        monkeypatch, lambda x, k: Windows().conv(x, k, strides, edges, last, dilation, groups), x, normal(*kernel)
+        monkeypatch, lambda x, k: Convolution().conv(x, k, strides, edges, last, dilation, groups), x, normal(*kernel)
     )
 
 
@@ -73,6 +83,10 @@ TRANSPOSED = [
     (ONE, (2, 6, 4), (3,), (0,), (29,), (1,)),
     (ONE, (3, 6, 4), (1,), (2,), (9,), (2,)),
     (TWO, (3, 2, 5, 4), (2, 1), (0, 0), (14, 7), (1, 1)),
+    (MANY, (2, 2, 5, 9), (2, 2), (0, 0), (14, 12), (1, 1)),
+    (MANY, (3, 4, 9, 9), (2, 3), (1, 2), (13, 17), (1, 1)),
+    (MANY, (3, 2, 9, 9), (3, 3), (0, 0), (22, 18), (1, 1)),
+    (MANY, (3, 2, 9, 9), (2, 1), (1, 1), (15, 8), (2, 3)),
     (THREE, (2, 2, 3, 2, 4), (2, 2, 1), (0, 1, 0), (8, 9, 6), (1, 1, 1)),
 ]
 
@@ -82,8 +96,52 @@ TRANSPOSED = [
 def test_conv_transpose(case: Any, last: bool, monkeypatch: Any) -> None:
     inputs, kernel, strides, starts, sizes, dilation = case
     x = normal(*inputs) if last else np.moveaxis(normal(*inputs), -1, 1)
-    run = Windows().conv_transpose
+    run = Convolution().conv_transpose
     both_ways(monkeypatch, lambda x, k: run(x, k, strides, starts, sizes, last, dilation), x, normal(*kernel))
+
+
+@pytest.fixture(params=[0, 1 << 30], ids=["gradient_by_convolution", "gradient_by_products"])
+def gradient_of_kernels(request: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(convolution, "_CACHED_PATCH_BYTES", request.param)
+    jax.clear_caches()
+
+
+@pytest.mark.usefixtures("gradient_of_kernels")
+@pytest.mark.parametrize("case", CONVOLUTIONS[-6:], ids=str)
+def test_conv_of_the_fast_form(case: Any, monkeypatch: Any) -> None:
+    """Second derivatives, derivatives forward, and what is mapped, are those of XLA's own, by the same program."""
+    inputs, kernel, strides, edges, dilation, groups = case
+    x, k, turn = normal(3, *inputs), normal(3, *kernel), normal(*kernel)
+
+    def run(x: Any, k: Any) -> Any:
+        return Convolution().conv(x, k, strides, edges, True, dilation, groups)
+
+    def uses(x: Any, k: Any, turn: Any) -> Any:
+        curved = jax.grad(lambda x, k: jax.numpy.sum(run(x, k) ** 3), argnums=(0, 1))
+        forward = jax.jvp(partial(run, x[0]), (k[0],), (turn,))[1]
+        second = jax.grad(lambda x, k: sum(jax.numpy.sum(g**2) for g in curved(x, k)), argnums=(0, 1))(x[0], k[0])
+        each = jax.vmap(curved)(x, k)
+        of_samples = jax.vmap(run, (0, None))(x, k[0]), jax.vmap(curved, (1, None))(x.swapaxes(0, 1), k[0])
+        return forward, second, each, of_samples
+
+    found = []
+    for cpu in (True, False):
+        monkeypatch.setattr(convolution, "on_cpu", lambda cpu=cpu: cpu)
+        found.append(jax.tree.leaves(jax.jit(lambda *arrays: uses(*arrays))(x, k, turn)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3 * np.abs(other).max())
+
+
+def test_a_gradient_is_no_convolution_that_is_slow_in_loops() -> None:
+    """XLA computes only those fast in loops whose axes need no transposing."""
+
+    def loss(x: Any, k: Any) -> Any:
+        return jax.numpy.sum(Convolution().conv(x, k, (1, 1), ((1, 1), (1, 1)), True, (1, 1), 1))
+
+    program = jax.jit(jax.grad(loss, argnums=(0, 1))).lower(normal(64, 32, 32, 16), normal(3, 3, 16, 16)).as_text()
+    orders = re.findall(r"dim_numbers = (\[.*?\])x(\[.*?\])->(\[.*?\])", program)
+    assert len(orders) >= 2  # of the array and of the kernel
+    assert set(orders) == {("[b, 0, 1, f]", "[0, 1, i, o]", "[b, 0, 1, f]")}
 
 
 POOLS = [

@@ -15,6 +15,7 @@ from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.forward import forward_mode
 from tahr.backends.jax.attention import Attention
 from tahr.backends.jax.compile_cache import keep_compiled
+from tahr.backends.jax.convolution import Convolution
 from tahr.backends.jax.random import Draws
 from tahr.backends.jax.recurrent import Recurrent
 from tahr.backends.jax.rows import Rows
@@ -27,7 +28,7 @@ if config.floatx() == "float64":
 keep_compiled()
 
 
-class Jax(Attention, Draws, Windows, Recurrent, Rows, Sparse, Backend):
+class Jax(Attention, Convolution, Draws, Windows, Recurrent, Rows, Sparse, Backend):
     """Operations are `jax.numpy` functions; training steps are jitted with donated state."""
 
     name = "jax"
