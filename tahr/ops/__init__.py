@@ -86,7 +86,7 @@ def __getattr__(name: str) -> Any:
         found = _find(name)
     elif name in _VIEWS:
         found = _View(name, _VIEWS[name])
-    elif name == "image":
+    elif name in ("core", "image", "linalg"):
         found = importlib.import_module(f"{__name__}.{name}")
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

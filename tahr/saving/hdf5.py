@@ -12,7 +12,9 @@ import numpy as np
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
 from tahr.variables import LARGE, Loaded
 
-__all__ = ["Pages", "Stored", "declared_size", "h5_reading", "h5_writing", "is_hdf5", "text_list", "write_array"]
+__all__ = [
+    "Pages", "Stored", "declared_size", "h5_reading", "h5_writing", "is_hdf5", "read_array", "text_list", "write_array",
+]  # fmt: skip
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 FILTERS = {1, 2, 3, 5, 6, 32000}  # deflate, shuffle, checksum, n-bit, scale-offset, lzf: all part of HDF5 or h5py
@@ -273,8 +275,11 @@ def read_array(data: Any) -> np.ndarray:
 
 
 def _dtype_of(data: Any) -> np.dtype:
-    """Return the type of a data set's numbers; types that HDF5 lacks are named in an attribute."""
-    named = data.attrs.get("dtype")
+    """Return the type of a data set's numbers; types that HDF5 lacks are named in an attribute.
+
+    In `.h5` files Keras leaves the attribute out; two bytes are bfloat16 there.
+    """
+    named = data.attrs.get("dtype", "bfloat16" if data.dtype.str == "|V2" else None)
     if named is None or data.dtype.kind != "V":
         return data.dtype
     import ml_dtypes

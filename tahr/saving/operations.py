@@ -36,8 +36,9 @@ MODULES = {
 _MODULE_OF = {name: module for module, names in MODULES.items() for name in names.split()}
 # Parameters that Keras passes with the arrays although they are none.
 WITH_ARRAYS = {
-    "full_like": ("fill_value",), "get_item": ("key",), "isclose": ("rtol", "atol"), "size": ("x",),
-    "slice": ("start_indices",), "slice_update": ("start_indices",),
+    "full_like": ("fill_value",), "get_item": ("key",), "isclose": ("rtol", "atol"),
+    "scale_and_translate": ("output_shape",), "size": ("x",), "slice": ("start_indices",),
+    "slice_update": ("start_indices",),
 }  # fmt: skip
 BY_KEYWORD = {
     "average": ("weights",), "dot_product_attention": ("bias", "mask", "scale"), "pad": ("constant_values",),
@@ -52,7 +53,7 @@ def _place(name: str) -> tuple[str, str]:
     """Return module and class name of an operation."""
     module = _MODULE_OF.get(name)
     if module is None:
-        family = ops._HOME[name]
+        family = ops._HOME.get(name, "image")
         module = family if family in ("linalg", "image") else "nn" if name in dir(ops.nn) else "numpy"
     return PREFIX + module, CLASSES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
@@ -73,7 +74,7 @@ def write_operation(call: OpCall, node: Node) -> OpNode:
         }
     if name.startswith("_"):
         name = {"_pad_constant": "pad"}.get(name, name[1:])
-        public = getattr(ops, name)
+        public = _public(name)
     signature = inspect.signature(public)
     by_keyword = BY_KEYWORD.get(name, ())
     args: list[Any] = []
@@ -107,12 +108,25 @@ def find_operation(module: str | None, class_name: str) -> Callable[..., Any] | 
 
         name = class_name.lower()
         return getattr(activations, name) if name in activations.__all__ else None
+    if class_name == "ExtractPatches":
+        return _extract_patches
     name = NAMES.get(class_name) or _SQUEEZED.get(class_name.lower())
-    found = getattr(ops, name) if name else None
+    found = _public(name) if name else None
     return found if callable(found) else None
 
 
-_SQUEEZED = {name.replace("_", ""): name for name in ops.__all__}
+def _extract_patches(images: Any, size: Any, **settings: Any) -> Any:
+    """Return blocks of images or volumes, for which Keras has one class."""
+    volumes = len(size) == 3 if isinstance(size, (list, tuple)) else len(images.shape) == 5
+    return (ops.image.extract_patches_3d if volumes else ops.image.extract_patches)(images, size, **settings)
+
+
+def _public(name: str) -> Any:
+    """Return an operation by name; those of images are in `ops.image` alone."""
+    return getattr(ops.image if name in ops.image.__all__ else ops, name)
+
+
+_SQUEEZED = {name.replace("_", ""): name for name in (*ops.__all__, *ops.image.__all__)}
 
 
 def make_operation(found: Callable[..., Any], config: dict[str, Any]) -> Callable[..., Any]:

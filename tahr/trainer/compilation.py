@@ -88,7 +88,7 @@ class Compiled:
             return
         self._names = _names_of(y_pred, output_names)
         several = len(self._names) > 1
-        self._terms = self._build_terms(y_pred, several)
+        self._terms = self._build_terms(y_pred)
         self._reports = [
             *self._build_reports(self._metrics, y, y_pred, several, weighted=False),
             *self._build_reports(self._weighted, y, y_pred, several, weighted=True),
@@ -96,16 +96,17 @@ class Compiled:
         _tell_apart(self._reports)
         self.built = True
 
-    def _build_terms(self, y_pred: Any, several: bool) -> list["_Term"]:
+    def _build_terms(self, y_pred: Any) -> list["_Term"]:
         if self._losses is None:
             return []
+        names = _paths_of(y_pred, self._names) if _is_nested(y_pred) else self._names
         losses = _spread(self._losses, self._names, y_pred, "loss")
         weights = _spread(self.loss_weights, self._names, y_pred, "loss_weights")
         terms = []
         for i, (loss, weight) in enumerate(zip(losses, weights, strict=True)):
             if loss is None:
                 continue
-            terms.append(_Term(i, loss, weight, metrics.Mean(name=f"{self._names[i]}_loss") if several else None))
+            terms.append(_Term(i, loss, weight, f"{names[i]}_loss"))
         if len(terms) == 1:
             terms[0].tracker = None  # it would only repeat the loss
         return terms
@@ -156,7 +157,7 @@ class Compiled:
 
     def results(self) -> dict[str, Any]:
         """Return the value of every tracker and metric by the name it is reported under."""
-        found = {term.tracker.name: term.tracker.result() for term in self._terms if term.tracker is not None}
+        found = {term.name: term.tracker.result() for term in self._terms if term.tracker is not None}
         for report in self._reports:
             value = report.metric.result()
             if isinstance(value, dict):
@@ -172,7 +173,7 @@ class Compiled:
 
     def names(self) -> list[str]:
         """Return the names that the logs will have."""
-        trackers = [t.tracker.name for t in self._terms if t.tracker is not None]
+        trackers = [t.name for t in self._terms if t.tracker is not None]
         return ["loss", *trackers, *(r.name for r in self._reports)]
 
     def _align(self, y: Any, y_pred: Any) -> list[Any]:
@@ -188,10 +189,11 @@ class Compiled:
 
 
 class _Term:
-    """One loss: the output it looks at, its weight, and the metric that reports it (or None)."""
+    """One loss: the output it looks at, its weight, and the metric that reports it under a name (or None)."""
 
-    def __init__(self, index: int, loss: Any, weight: Any, tracker: Any):
-        self.index, self.loss, self.weight, self.tracker = index, loss, weight, tracker
+    def __init__(self, index: int, loss: Any, weight: Any, name: str):
+        self.index, self.loss, self.weight, self.name = index, loss, weight, name
+        self.tracker: Any = metrics.Mean(name=name.replace("/", "_"))
 
 
 class _Report:
@@ -264,9 +266,39 @@ def _names_of(y_pred: Any, output_names: list[str] | None) -> list[str]:
     return [f"output_{i + 1}" for i in range(count)] if count > 1 else ["output"]
 
 
+def _is_nested(y_pred: Any) -> bool:
+    """Return whether outputs are in lists or dicts of lists or dicts."""
+    members = y_pred.values() if isinstance(y_pred, dict) else y_pred if isinstance(y_pred, (list, tuple)) else ()
+    return any(isinstance(member, (list, tuple, dict)) for member in members)
+
+
+def _paths_of(y_pred: Any, names: list[str]) -> list[str]:
+    """Return the keys that lead to each output, as `heads/left`; the last place in a list goes by the output's name."""
+    paths = [path for path, _ in tree.flatten_with_path(y_pred)]
+    return ["/".join(map(str, [*path[:-1], path[-1] if isinstance(path[-1], str) else name]))
+            for path, name in zip(paths, names, strict=True)]  # fmt: skip
+
+
+def _matched(given: Any, y_pred: Any) -> list[Any] | None:
+    """Return an entry for each output where entries are nested as the outputs are, else None; what lacks has none."""
+    if not isinstance(y_pred, (dict, list, tuple)):
+        return [given]
+    if given is None:
+        return [None] * len(tree.flatten(y_pred))
+    if isinstance(y_pred, dict):
+        if not isinstance(given, dict) or set(given) - set(y_pred):
+            return None
+        parts = [_matched(given.get(key), y_pred[key]) for key in sorted(y_pred)]
+    elif not isinstance(given, (list, tuple)) or len(given) != len(y_pred):
+        return None
+    else:
+        parts = [_matched(entry, output) for entry, output in zip(given, y_pred, strict=True)]
+    return None if any(part is None for part in parts) else [entry for part in parts for entry in part or ()]
+
+
 def _leaf(y: Any, y_pred: Any, i: int) -> Any:
     flat = tree.flatten(y)
-    if isinstance(y, dict) and isinstance(y_pred, dict):
+    if isinstance(y, dict) and isinstance(y_pred, dict) and not _is_nested(y_pred):
         return y.get(sorted(y_pred)[i])
     return flat[i] if i < len(flat) else None
 
@@ -274,12 +306,15 @@ def _leaf(y: Any, y_pred: Any, i: int) -> Any:
 def _spread(given: Any, names: list[str], y_pred: Any, what: str) -> list[Any]:
     """Return one entry for each output from a single one, a list, or a dict by output name."""
     count = len(names)
+    nested = _is_nested(y_pred)
+    if nested and given is not None and (found := _matched(given, y_pred)) is not None:
+        return found
     if isinstance(given, dict):
         _check_keys(given, names, what)
         return [given.get(name) for name in names]
     if isinstance(given, (list, tuple)):
         flat = tree.flatten(given)
-        if isinstance(y_pred, dict) and len(given) == count:
+        if isinstance(y_pred, dict) and not nested and len(given) == count:
             flat = [given[list(y_pred).index(name)] for name in names]
         if len(flat) != count:
             raise ValueError(
@@ -294,12 +329,14 @@ def _spread_metrics(given: Any, names: list[str], y_pred: Any, what: str) -> lis
     count = len(names)
     if given is None:
         return [[] for _ in names]
+    if _is_nested(y_pred) and (found := _matched(given, y_pred)) is not None:
+        return [_listed(entry) for entry in found]
     if isinstance(given, dict):
         _check_keys(given, names, what)
         return [_listed(given.get(name)) for name in names]
     items = list(given) if isinstance(given, (list, tuple)) else [given]
     if count > 1 and len(items) == count and any(isinstance(m, (list, tuple)) or m is None for m in items):
-        if isinstance(y_pred, dict):
+        if isinstance(y_pred, dict) and not _is_nested(y_pred):
             items = [items[list(y_pred).index(name)] for name in names]
         return [_listed(m) for m in items]
     if count == 1:
@@ -332,7 +369,7 @@ def _align(y: Any, y_pred: Any, names: list[str], what: str) -> list[Any]:
             return tree.flatten(y)
         return [y.get(name) for name in names]
     flat = tree.flatten(y) if isinstance(y, (list, tuple)) else [y]
-    if isinstance(y_pred, dict) and isinstance(y, (list, tuple)) and len(flat) == len(names):
+    if isinstance(y_pred, dict) and not _is_nested(y_pred) and isinstance(y, (list, tuple)) and len(flat) == len(names):
         flat = [flat[list(y_pred).index(name)] for name in names]
     if len(flat) != len(names):
         raise ValueError(f"The model has {len(names)} outputs {names}; received {len(flat)} {what}.")

@@ -17,9 +17,13 @@ from tests.saving.models import MODELS, inputs_of, outputs_of, scramble
 
 # What Keras 3.15.1 writes: name -> module, class, settings, number of array arguments, keyword arguments.
 FACTS = json.loads(Path(__file__).parents[1].joinpath("data/keras_operations.json").read_text())
-KNOWN = sorted(set(FACTS) & set(ops.__all__))
+KNOWN = sorted(set(FACTS) & {*ops.__all__, *ops.image.__all__})
 # Wrappers of functions, which no file can hold, and calls whose arguments have names of the user's own.
 CALLABLES = {"associative_scan", "jvp", "map", "scan", "switch", "rearrange"}
+
+
+def public(name: str) -> Any:
+    return getattr(ops.image if name in ops.image.__all__ else ops, name)
 
 
 @pytest.mark.once
@@ -28,13 +32,13 @@ def test_operations_have_the_names_of_keras(name: str) -> None:
     module, cls, settings, _, _ = FACTS[name]
     assert operations._place(name) == (f"keras.src.ops.{module}", cls)
     found = operations.find_operation(f"keras.src.ops.{module}", cls)
-    assert found is not None and (found.__name__ != name or found is getattr(ops, name, found))
+    assert found is not None and (found.__name__ != name or found is public(name))
 
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", sorted(set(KNOWN) - CALLABLES))
 def test_operations_have_the_settings_of_keras(name: str) -> None:
-    op = getattr(ops, name)
+    op = public(name)
     _, _, settings, _, keywords = FACTS[op.name if isinstance(op, Op) else name]  # some names are second names
     x = keras.KerasTensor((2, 3, 4), "float32")
     if not isinstance(op, Op):  # a function around an operation inside it, which is what graphs hold
@@ -65,6 +69,17 @@ def test_structures_and_calls() -> None:
     assert [x["config"]["keras_history"] for x in nodes["add"][0]["args"][0]] == [["head", 0, 0], ["head", 1, 0]]
     again = keras.Model.from_config(config)
     assert again.get_config() == config
+
+
+def test_operations_of_images_are_written_and_read() -> None:
+    x, volume = keras.Input((8, 8, 3)), keras.Input((4, 4, 4, 2))
+    found = [ops.image.resize(x, (4, 5)), ops.image.extract_patches(x, 2), ops.image.extract_patches_3d(volume, 2),
+             ops.image.extract_patches_3d(volume, (2, 2, 2)), ops.image.rgb_to_grayscale(x)]  # fmt: skip
+    model = keras.Model([x, volume], found)
+    values = [np.random.default_rng(1).random((2, *v.shape[1:]), "float32") for v in (x, volume)]
+    again = keras.models.model_from_json(model.to_json())
+    for one, other in zip(model(values), again(values), strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
 
 
 def test_calls_outside_of_the_model_do_not_count() -> None:

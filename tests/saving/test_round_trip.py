@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tahr as keras
-from tahr import layers
+from tahr import layers, ops
 from tests.saving.models import MODELS, inputs_of, outputs_of, scramble
 
 
@@ -110,6 +110,30 @@ def test_training_goes_on(name: str, tmp_path: Path) -> None:
     one, two = (m.train_on_batch(x, y, return_dict=True) for m in (model, again))
     assert float(one["loss"]) == pytest.approx(float(two["loss"]), rel=1e-6)
     same([v.numpy() for v in model.weights], [v.numpy() for v in again.weights])
+
+
+@keras.saving.register_keras_serializable("tests")
+class Halves(keras.initializers.Initializer):
+    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+        return ops.full(shape, 0.5, dtype)
+
+
+@pytest.mark.trains
+def test_training_goes_on_from_h5(tmp_path: Path) -> None:
+    """Also registered classes inside of layers, numbers that HDF5 lacks, and slots that share a name."""
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, kernel_initializer=Halves(), name="first"),
+                              layers.Dense(2, dtype=keras.DTypePolicy("bfloat16")), layers.Dense(1)])  # fmt: skip
+    model.compile(keras.optimizers.Adafactor(0.01), "mse")
+    x, y = inputs_of("sequential"), np.ones((3, 1))
+    model.train_on_batch(x, y)
+    model.save(tmp_path / "model.h5")
+    again = keras.saving.load_model(tmp_path / "model.h5")
+    assert type(again.layers[0].kernel_initializer) is Halves
+    same(outputs_of(model, x), outputs_of(again, x))
+    same([v.numpy() for v in model.optimizer.variables], [v.numpy() for v in again.optimizer.variables])
+    with h5py.File(tmp_path / "model.h5", "a") as file:  # as Keras writes it
+        file.visititems(lambda name, found: found.attrs.pop("dtype", None) and None)
+    same(outputs_of(model, x), outputs_of(keras.saving.load_model(tmp_path / "model.h5"), x))
 
 
 @pytest.mark.trains

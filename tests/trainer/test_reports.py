@@ -120,6 +120,33 @@ def test_a_single_loss_of_several_outputs_is_reported_once(loss: Any) -> None:
     assert isinstance(model.evaluate(X, [Y, Y], verbose=0), float)
 
 
+NESTED = {  # outputs, with the names of the losses that Keras 3.15.1 reports
+    "a list in a dict": (lambda a, b, c: {"z": a, "q": [b, c]}, {"z_loss", "q/b_loss", "q/c_loss"}),
+    "a list in a list": (lambda a, b, c: [a, [b, c]], {"a_loss", "1/b_loss", "1/c_loss"}),
+    "a dict in a dict": (lambda a, b, c: {"z": {"u": a, "v": b}, "q": c}, {"z/u_loss", "z/v_loss", "q_loss"}),
+    "a dict in a tuple": (lambda a, b, c: (a, {"p": b, "r": c}), {"a_loss", "1/p_loss", "1/r_loss"}),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_losses_and_metrics_nested_as_the_outputs(name: str) -> None:
+    """Each finds its own output, also where some have none."""
+    nested, names = NESTED[name]
+    x = keras.Input((2,))
+    outputs = [layers.Dense(1, name=n, kernel_initializer="ones")(size * x) for size, n in enumerate("abc", 1)]
+    model = keras.Model(x, nested(*outputs))
+    entries = nested(["mae"], None, [metrics.MeanSquaredError(name="own"), "mae"])
+    model.compile("sgd", nested("mse", "mae", "mse"), nested(1.0, 0.5, 2.0), metrics=entries)
+    values, zeros = np.ones((3, 2), "float32"), np.zeros((3, 1))
+    found = model.evaluate(values, nested(zeros, zeros, zeros), verbose=0, return_dict=True)
+    of = {name.split("/")[-1][0]: name for name in names}
+    a, b, c = (next(of[key] for key in keys if key in of) for keys in ("azu", "bpv", "crq"))
+    wanted = {"loss": 4 + 2 + 72, a: 4, b: 4, c: 36, "a_mae": 2, "c_own": 36, "c_mae": 6}
+    assert found == pytest.approx(wanted)
+    model.compile("sgd", nested("mse", None, "mse"))
+    assert set(model.evaluate(values, nested(zeros, zeros, zeros), verbose=0, return_dict=True)) == {"loss", a, c}
+
+
 def test_columns_for_inputs_of_one_number() -> None:
     inputs = {name: keras.Input((1,), name=name) for name in "ab"}
     model = keras.Model(inputs, layers.Dense(1)(layers.Concatenate()(list(inputs.values()))))

@@ -178,6 +178,9 @@ def upgrade_object(described: Mapping[str, Any], room: str | None, major: int) -
     name = upgrade_class(str(name).removeprefix("Custom>") if _is_builtin_optimizer(str(name)) else str(name), config)
     if not isinstance(config, Mapping):
         return {**described, "class_name": name}
+    registered = described.get("registered_name")
+    if isinstance(registered, str) and registry.get_registered_object(registered) is not None:
+        name = registered
     config = {key: _upgrade_value(key, value, major) for key, value in config.items()}
     if name == "DTypePolicy":  # "infer" took the type of the inputs, which are float32
         config = {"name": "float32" if config.get("name") in ("infer", "_infer") else config.get("name")}

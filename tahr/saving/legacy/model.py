@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tahr import config as settings
 from tahr.saving import registry
 from tahr.saving.atomic import replacing
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
-from tahr.saving.hdf5 import declared_size, h5_reading, h5_writing, text
+from tahr.saving.hdf5 import declared_size, h5_reading, h5_writing, read_array, text
 from tahr.saving.legacy.config import read_legacy_model, upgrade_object
 from tahr.saving.legacy.optimizer import load_optimizer_state
-from tahr.saving.legacy.weights import Loaded, load_legacy_weights, names_at, put_names, write_legacy_weights
+from tahr.saving.legacy.weights import Loaded, load_legacy_weights, names_at, write_group, write_legacy_weights
 from tahr.saving.report import LoadReport
 from tahr.saving.serialization import deserialize_keras_object, serialize_keras_object
 from tahr.variables import LoadingScope
@@ -155,7 +153,7 @@ def _metric(function: str, name: str | None) -> Any:
 
 def _load_optimizer(model: Any, group: Any, loaded: Loaded) -> None:
     names = names_at(group, "weight_names")
-    values = [np.asarray(group[name][()]) for name in names]
+    values = [read_array(group[name]) for name in names]
     problem = load_optimizer_state(model.optimizer, names, values, loaded.matches, loaded.writer)
     loaded.report.optimizer = problem or "loaded"
     if problem:
@@ -182,10 +180,7 @@ def save_legacy_model(model: Any, path: Path, include_optimizer: bool = True) ->
             h5.attrs["training_config"] = json.dumps(training)
         write_legacy_weights(model, h5.create_group("model_weights"))
         if compile_config and include_optimizer and model.optimizer is not None:
-            group = h5.create_group("optimizer_weights")
-            put_names(group, "weight_names", [v.path for v in model.optimizer.variables])
-            for v in model.optimizer.variables:
-                group.create_dataset(v.path, data=v.numpy())
+            write_group(h5.create_group("optimizer_weights"), model.optimizer.variables)
 
 
 def _plain_object(written: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tahr.saving.errors import UnreadableFileError
-from tahr.saving.hdf5 import text, text_list
+from tahr.saving.hdf5 import read_array, text, text_list, write_array
 from tahr.saving.legacy.conversion import (
     Writer,
     channels_come_first,
@@ -17,7 +17,7 @@ from tahr.saving.legacy.conversion import (
 )
 from tahr.saving.report import LoadReport
 
-__all__ = ["Loaded", "Match", "load_legacy_weights", "names_at", "put_names", "write_legacy_weights"]
+__all__ = ["Loaded", "Match", "load_legacy_weights", "names_at", "write_group", "write_legacy_weights"]
 
 CHUNK = 2000  # an attribute holds 64 KB, and a name takes 16 bytes of it
 TOP = "top_level_model_weights"
@@ -89,11 +89,12 @@ def write_legacy_weights(model: Any, group: Any) -> None:
     put_names(group, "layer_names", [layer.name for layer in model.layers])
     group.attrs["backend"], group.attrs["keras_version"] = config.backend(), KERAS_FORMAT
     for layer in sorted(model.layers, key=lambda layer: layer.name):
-        _write_group(group.create_group(layer.name), _weights_of(layer))
-    _write_group(group.create_group(TOP), Top(model).variables)
+        write_group(group.create_group(layer.name), _weights_of(layer))
+    write_group(group.create_group(TOP), Top(model).variables)
 
 
-def _write_group(group: Any, variables: list[Any]) -> None:
+def write_group(group: Any, variables: list[Any]) -> None:
+    """Write variables by their paths, numbered where several have the same one, and the list of them in order."""
     names: list[str] = []
     for v in variables:
         name, count = v.path, 0
@@ -103,7 +104,7 @@ def _write_group(group: Any, variables: list[Any]) -> None:
         names.append(name)
     put_names(group, "weight_names", names)
     for name, v in zip(names, variables, strict=True):
-        group.create_dataset(name, data=v.numpy())
+        write_array(group, name, v.numpy())
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -212,7 +213,7 @@ def _arrays(group: Any, name: str, where: str) -> tuple[list[str], list[np.ndarr
         raise UnreadableFileError(
             f"{where}: the layer {name!r} lists the arrays {missing[:5]}, but does not hold them."
         )
-    return names, [np.asarray(layer[n][()]) for n in names]
+    return names, [read_array(layer[n]) for n in names]
 
 
 Listed = dict[str, tuple[list[str], list[np.ndarray]]]
