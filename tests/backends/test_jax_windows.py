@@ -62,6 +62,9 @@ CONVOLUTIONS = [
     (MANY, (2, 3, 9, 3), (1, 1), ((1, 2), (2, 2)), (3, 2), 1),
     (MANY, (2, 3, 9, 3), (2, 1), ((2, 1), (1, 2)), (1, 2), 1),
     ((2, 11, 9), (4, 9, 3), (3,), ((2, 1),), (1,), 1),
+    (MANY, (3, 2, 1, 9), (1, 1), ((1, 1), (0, 1)), (1, 1), 9),
+    (MANY, (2, 3, 1, 9), (2, 3), ((1, 1), (0, 2)), (1, 1), 9),
+    (MANY, (3, 2, 1, 9), (1, 1), ((1, 1), (0, 1)), (2, 3), 9),
     ((2, 12, 12, 3), (11, 11, 3, 2), (1, 1), ((5, 5), (5, 5)), (1, 1), 1),
 ]
 
@@ -103,11 +106,12 @@ def test_conv_transpose(case: Any, last: bool, monkeypatch: Any) -> None:
 @pytest.fixture(params=[0, 1 << 30], ids=["gradient_by_convolution", "gradient_by_products"])
 def gradient_of_kernels(request: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(convolution, "_CACHED_PATCH_BYTES", request.param)
+    monkeypatch.setattr(convolution, "_CACHED_SAMPLE_BYTES", request.param)
     jax.clear_caches()
 
 
 @pytest.mark.usefixtures("gradient_of_kernels")
-@pytest.mark.parametrize("case", CONVOLUTIONS[-6:], ids=str)
+@pytest.mark.parametrize("case", CONVOLUTIONS[-10:], ids=str)
 def test_conv_of_the_fast_form(case: Any, monkeypatch: Any) -> None:
     """Second derivatives, derivatives forward, and what is mapped, are those of XLA's own, by the same program."""
     inputs, kernel, strides, edges, dilation, groups = case

@@ -3,7 +3,7 @@
 On GPU and TPU they are XLA's own. On CPU, XLA's convolution is fast on channels-last arrays that meet a kernel of the
 usual order of axes; in loops, where `fit` runs its steps, all others are slow, among them the gradients that JAX makes,
 and so are groups, windows of size 1 and few channels. So gradients are given as convolutions of the fast form here, and
-the rest is made of slices and products of matrices. The workloads `cnn`, `resnet20` and `unet` of `make bench` have it.
+the rest is made of slices and products. The workloads `cnn`, `resnet20` and `unet` of `make bench` have it.
 """
 
 import itertools
@@ -26,6 +26,8 @@ _FEW_CHANNELS = 16
 _NARROW = 8  # channels, below which patches meet the kernel faster than XLA's own
 _MOST_PATCH_BYTES = 2**29
 _CACHED_PATCH_BYTES = 12 * 2**20  # up to which the product with all patches is the fastest gradient of a kernel
+
+_CACHED_SAMPLE_BYTES = 2**19  # of samples that meet their gradients tap by tap
 
 
 def _numbers(rank: int, last: bool) -> tuple[str, str, str]:
@@ -50,12 +52,15 @@ class Convolution:
     def conv(
         self, x: Any, kernel: Any, strides: Numbers, edges: Edges, last: bool, dilation: Numbers, groups: int
     ) -> Any:
-        widths = kernel.shape[:-2]
-        sliced, direct = on_cpu() and _fits(x, widths), groups == 1 and self._direct(x, widths)
+        widths, filters = kernel.shape[:-2], kernel.shape[-1]
+        moved = x if last else jnp.moveaxis(x, 1, -1)
+        depthwise = groups > 1 and groups == filters == moved.shape[-1]
+        sliced = on_cpu() and _fits(x, widths)
+        direct = self._direct(x, widths) and (groups == 1 or (depthwise and sliced))
         way = choose(
             "convolution",
-            ("patches", sliced and direct and _narrow(kernel), "XLA's own is slow for few channels on a CPU"),
-            ("direct", direct, "XLA's own, also for the gradients, which are slow in loops as JAX makes them"),
+            ("patches", sliced and direct and not depthwise and _narrow(kernel), "XLA's own is slow for few channels"),
+            ("direct", direct, "with gradients of the same form; those that JAX makes are slow in loops on a CPU"),
             ("patches", sliced, "XLA's own is slow in loops, for groups and for three dimensions on a CPU"),
             ("native", True, "no CPU, or a window of too many places"),
         )
@@ -64,14 +69,13 @@ class Convolution:
             return lax.conv_general_dilated(
                 x, kernel, strides, edges, dimension_numbers=_numbers(len(widths), last), **options
             )
-        moved = x if last else jnp.moveaxis(x, 1, -1)
         if way == "direct":
             inner = moved.shape[1:-1]
             outer = [
                 (n + sum(e) - d * (w - 1) - 1) // s + 1
                 for n, e, d, w, s in zip(inner, edges, dilation, widths, strides, strict=True)
             ]
-            form = _Form(widths, strides, dilation, tuple(a for a, _ in edges), inner, tuple(outer))
+            form = _Form(widths, strides, dilation, tuple(a for a, _ in edges), inner, tuple(outer), groups)
             found = _bilinear.bind(moved, kernel, kind="outputs", form=form)
         else:
             found = _conv_by_slices(moved, kernel, strides, dilation, groups, edges)
@@ -170,10 +174,15 @@ class _Form(NamedTuple):
     starts: Numbers
     inner: Numbers
     outer: Numbers
+    groups: int = 1  # or as many as there are channels and filters
+
+    def axes(self) -> Any:
+        """Return the six numbers for each axis."""
+        return zip(*self[:6], strict=True)
 
     @property
     def edges(self) -> Edges:
-        ends = ((m - 1) * s + (w - 1) * d + 1 - n - a for w, s, d, a, n, m in zip(*self, strict=True))
+        ends = ((m - 1) * s + (w - 1) * d + 1 - n - a for w, s, d, a, n, m in self.axes())
         return tuple(zip(self.starts, ends, strict=True))
 
 
@@ -185,7 +194,7 @@ def _convolved(x: Any, kernel: Any, edges: Any, strides: Numbers | None = None, 
 
 
 def _outputs(form: _Form, x: Any, kernel: Any) -> Any:
-    if _narrow(kernel) and _fits(x, form.widths):
+    if form.groups > 1 or (_narrow(kernel) and _fits(x, form.widths)):
         return _by_products("outputs", form, x, kernel)
     return _convolved(x, kernel, form.edges, strides=form.strides, rhs_dilation=form.dilation)
 
@@ -196,9 +205,11 @@ def _inputs(form: _Form, g: Any, kernel: Any) -> Any:
     What falls on the places of one remainder by the strides is a convolution by the part of the kernel that has this
     remainder. All of these are computed as more filters of one convolution, and their places are interleaved then.
     """
+    if form.groups > 1:
+        return _depthwise_inputs(form, g, kernel)
     if any(d > 1 for d in form.dilation):
         return _scattered(form, g, kernel, True)
-    widths, strides, _, starts, inner, outer = form
+    widths, strides, _, starts, inner, outer, _ = form
     rank, into, filters = len(widths), *kernel.shape[-2:]
     steps = [-(-w // s) for w, s in zip(widths, strides, strict=True)]
     room = [(0, t * s - w) for t, s, w in zip(steps, strides, widths, strict=True)]
@@ -225,6 +236,8 @@ def _inputs(form: _Form, g: Any, kernel: Any) -> Any:
 
 def _kernels(form: _Form, x: Any, g: Any) -> Any:
     """Return the kernel's gradient: a convolution of `x` by `g`, whose channels and samples change places."""
+    if form.groups > 1:
+        return _depthwise_kernels(form, x, g)
     size = math.prod(g.shape[:-1]) * math.prod(form.widths) * x.shape[-1] * x.dtype.itemsize
     if size <= _CACHED_PATCH_BYTES and _fits(x, form.widths):
         return _by_products("kernels", form, x, g)
@@ -232,10 +245,35 @@ def _kernels(form: _Form, x: Any, g: Any) -> Any:
     return jnp.moveaxis(_convolved(*turned, form.edges, strides=form.dilation, rhs_dilation=form.strides), 0, -2)
 
 
+def _depthwise_inputs(form: _Form, g: Any, kernel: Any) -> Any:
+    """Do the work of `_inputs` for a kernel of each channel: without strides, a convolution by the turned kernel."""
+    if any(s > 1 for s in form.strides):
+        return _by_products("inputs", form, g, kernel)
+    starts = tuple(d * (w - 1) - a for w, _, d, a, *_ in form.axes())
+    turned = form._replace(starts=starts, inner=form.outer, outer=form.inner)
+    return _by_products("outputs", turned, g, jnp.flip(kernel, tuple(range(len(form.widths)))))
+
+
+def _depthwise_kernels(form: _Form, x: Any, g: Any) -> Any:
+    """Do the work of `_kernels` for a kernel of each channel, over as many samples at a time as the cache holds."""
+    x, axes = padded(x, form.edges), tuple(range(g.ndim - 1))
+    count = x.shape[0]
+    most = max(1, _CACHED_SAMPLE_BYTES * count // max(1, x.size * x.dtype.itemsize))
+    each = max((n for n in range(1, min(most, count) + 1) if count % n == 0), default=1)
+
+    def add(total: Any, parts: Any) -> Any:
+        seen = slices(parts[0], form.widths, form.strides, form.dilation)
+        return total + jnp.stack([jnp.sum((part * parts[1]).astype(total.dtype), axes) for part in seen]), None
+
+    total = jnp.zeros((math.prod(form.widths), g.shape[-1]), jnp.promote_types(x.dtype, "float32"))
+    groups = tuple(a.reshape(count // each, each, *a.shape[1:]) for a in (x, g))
+    return lax.scan(add, total, groups)[0].astype(x.dtype).reshape(*form.widths, 1, -1)
+
+
 def _scattered(form: _Form, g: Any, kernel: Any, last: bool) -> Any:
     """Do the work of `_inputs` by zeros between the places."""
     edges = []
-    for w, s, d, a, n, m in zip(*form, strict=True):
+    for w, s, d, a, n, m in form.axes():
         before = d * (w - 1) - a
         edges.append((before, n + d * (w - 1) - before - ((m - 1) * s + 1)))
     rank = len(form.widths)
@@ -248,7 +286,7 @@ def _by_products(kind: str, form: _Form, first: Any, second: Any) -> Any:
     """Do the work of `_outputs`, `_inputs` or `_kernels` by patches and products of matrices."""
 
     def outputs(x: Any, kernel: Any) -> Any:
-        return _conv_by_slices(x, kernel, form.strides, form.dilation, 1, form.edges)
+        return _conv_by_slices(x, kernel, form.strides, form.dilation, form.groups, form.edges)
 
     if kind == "outputs":
         return outputs(first, second)
@@ -275,8 +313,8 @@ def _shape(kind: str, form: _Form, first: Any, second: Any) -> Numbers:
     if kind == "outputs":
         return (first.shape[0], *form.outer, second.shape[-1])
     if kind == "inputs":
-        return (first.shape[0], *form.inner, second.shape[-2])
-    return (*form.widths, first.shape[-1], second.shape[-1])
+        return (first.shape[0], *form.inner, second.shape[-2] * form.groups)
+    return (*form.widths, first.shape[-1] // form.groups, second.shape[-1])
 
 
 @_bilinear.def_abstract_eval
