@@ -228,6 +228,7 @@ def builtin_class(module: str | None, name: str) -> type | None:
         inside = TOP.get(name) or "layers"
     else:
         inside = room_of(module)
+    name = PUBLIC.get(name, name)
     if inside is None or name not in room(inside).__all__:
         return None
     found = getattr(room(inside), name)

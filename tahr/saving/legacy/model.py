@@ -186,7 +186,13 @@ def save_legacy_model(model: Any, path: Path, include_optimizer: bool = True) ->
 def _plain_object(written: Any) -> Any:
     if not isinstance(written, Mapping):
         return written
-    return {"class_name": written.get("registered_name") or written["class_name"], "config": written["config"]}
+    return {"class_name": _short_name(written), "config": written["config"]}
+
+
+def _short_name(written: Mapping[str, Any]) -> str:
+    """Return the name of a class in the short form: that of the class itself, where it is listed under another one."""
+    own = {public: name for name, public in registry.PUBLIC.items()}
+    return written.get("registered_name") or own.get(written["class_name"], written["class_name"])
 
 
 def _plain_named(value: Any) -> Any:
@@ -202,7 +208,7 @@ def _plain_named(value: Any) -> Any:
 def _plain_model(written: Mapping[str, Any]) -> dict[str, Any]:
     """Return a model's configuration with its layers in the short form, `class_name` and `config`."""
     kept = {key: value for key, value in written.items() if key not in ROOT_ONLY}
-    kept["class_name"] = written.get("registered_name") or written["class_name"]
+    kept["class_name"] = _short_name(written)
     inner = written["config"]
     if isinstance(inner, Mapping) and isinstance(inner.get("layers"), list):
         kept["config"] = {**inner, "layers": [_plain_model(layer) for layer in inner["layers"]]}
