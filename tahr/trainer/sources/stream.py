@@ -16,7 +16,7 @@ from tahr.trainer.step import pack, unpack
 
 __all__ = ["IterableSource", "StreamFeed", "endless"]
 
-CHUNK_BYTES = 2**26
+CHUNK_BYTES = 2**25
 _END = object()
 
 
