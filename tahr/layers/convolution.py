@@ -100,6 +100,8 @@ class _Conv(_AnyConv, Adaptable):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -110,6 +112,7 @@ class _Conv(_AnyConv, Adaptable):
             )
         self._take_windows(kernel_size, strides, padding, data_format, dilation_rate, causal=self.rank == 1)
         self.activation, self.use_bias = activations.get(activation), use_bias
+        self.lora_rank, self.lora_alpha = lora_rank, lora_alpha
         keep(
             self,
             kernel_initializer=kernel_initializer,
@@ -131,6 +134,7 @@ class _Conv(_AnyConv, Adaptable):
             )
         self.kernel = weight(self, "kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._add_bias(self.filters)
+        self._adapt_as_told()
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """Return the convolution of the inputs with a kernel, without bias and activation."""

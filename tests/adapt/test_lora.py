@@ -60,7 +60,7 @@ def test_the_way_back_of_an_embedding_is_adapted() -> None:
     np.testing.assert_allclose(ops.convert_to_numpy(found), layer.embeddings.numpy().T, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kind", ["Dense", "EinsumDense", "Embedding"])
+@pytest.mark.parametrize("kind", ["Dense", "EinsumDense", "Embedding", "Conv1D", "Conv2D"])
 def test_config_makes_an_adapted_layer(kind: str) -> None:
     make, x = LAYERS[kind]
     layer = make(lora_rank=2, lora_alpha=4)

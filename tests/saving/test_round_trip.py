@@ -138,11 +138,13 @@ def test_training_goes_on_from_h5(tmp_path: Path) -> None:
 
 def test_classes_in_h5_have_the_names_of_keras(tmp_path: Path) -> None:
     x = keras.Input((3, 4))
-    model = keras.Model(x, layers.GroupQueryAttention(2, 4, 2)(x, x))
+    pipeline = layers.Pipeline([layers.Rescaling(2.0)])
+    model = keras.Model(x, pipeline(layers.GroupQueryAttention(2, 4, 2)(x, x)))
     model.save(tmp_path / "model.h5")
     with h5py.File(tmp_path / "model.h5") as file:
-        config = json.loads(str(file.attrs["model_config"]))
-    assert [layer["class_name"] for layer in config["config"]["layers"]] == ["InputLayer", "GroupedQueryAttention"]
+        written = json.loads(str(file.attrs["model_config"]))["config"]["layers"]
+    assert [layer["class_name"] for layer in written] == ["InputLayer", "GroupedQueryAttention", "Pipeline"]
+    assert written[-1]["config"]["layers"][0]["module"] == "keras.layers"  # only layers of models are in the short form
     data = np.ones((1, 3, 4), "float32")
     same(outputs_of(model, data), outputs_of(keras.saving.load_model(tmp_path / "model.h5"), data))
 

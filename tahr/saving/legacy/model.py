@@ -192,7 +192,8 @@ def _plain_object(written: Any) -> Any:
 def _short_name(written: Mapping[str, Any]) -> str:
     """Return the name of a class in the short form: that of the class itself, where it is listed under another one."""
     own = {public: name for name, public in registry.PUBLIC.items()}
-    return written.get("registered_name") or own.get(written["class_name"], written["class_name"])
+    name = str(written.get("registered_name") or written["class_name"])
+    return own.get(name, name)
 
 
 def _plain_named(value: Any) -> Any:
@@ -206,10 +207,15 @@ def _plain_named(value: Any) -> Any:
 
 
 def _plain_model(written: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a model's configuration with its layers in the short form, `class_name` and `config`."""
+    """Return a layer's or model's configuration in the short form; so are the layers of models, but no others."""
+    from tahr.models.model import Model
+
     kept = {key: value for key, value in written.items() if key not in ROOT_ONLY}
     kept["class_name"] = _short_name(written)
-    inner = written["config"]
-    if isinstance(inner, Mapping) and isinstance(inner.get("layers"), list):
+    inner, name = written["config"], written["class_name"]
+    cls: Any = registry.get_registered_object(written.get("registered_name") or name)
+    cls = cls or registry.builtin_class(written.get("module"), name)
+    whole = cls is None or issubclass(cls, Model)
+    if whole and isinstance(inner, Mapping) and isinstance(inner.get("layers"), list):
         kept["config"] = {**inner, "layers": [_plain_model(layer) for layer in inner["layers"]]}
     return kept
