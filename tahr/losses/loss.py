@@ -182,7 +182,7 @@ def weigh(values: Any, weights: Any) -> tuple[Any, Any]:
     Raises:
         ValueError: if the shapes do not fit then.
     """
-    rank = len(shapes.of(values))
+    rank, given = len(shapes.of(values)), shapes.of(weights)
     if rank == 1 and len(shapes.of(weights)) > 1 and shapes.of(weights)[0] == 1 != shapes.of(values)[0]:
         weights = ops.squeeze(weights, axis=0)
     while len(shapes.of(weights)) > (2 if rank == 1 else rank) and shapes.of(weights)[-1] == 1:
@@ -194,7 +194,7 @@ def weigh(values: Any, weights: Any) -> tuple[Any, Any]:
     a, b = shapes.of(values), shapes.of(weights)
     if b and any(x is not None and y is not None and x != y and 1 not in (x, y) for x, y in zip(a, b, strict=True)):
         raise ValueError(
-            f"sample_weight: expected a weight for each value of shape {a}, or for each sample; received shape {b}."
+            f"sample_weight: expected a weight for each value of shape {a}, or for each sample; received shape {given}."
         )
     return values, weights
 

@@ -98,8 +98,8 @@ class FBetaScore(Metric):
         score = ops.divide_no_nan(right, right + self.beta**2 * self.false_negatives + self.false_positives)
         if self.average == "weighted":
             share = ops.divide_no_nan(self.intermediate_weights, ops.sum(self.intermediate_weights))
-            return ops.sum(score * share)
-        return ops.mean(score) if self.average == "macro" else score
+            score = ops.sum(score * share)
+        return ops.cast(ops.mean(score) if self.average == "macro" else score, self.dtype)
 
 
 class F1Score(FBetaScore):

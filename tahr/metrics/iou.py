@@ -1,9 +1,10 @@
 """Intersection over union of predicted and true regions."""
 
+import math
 from typing import Any
 
-from tahr import config, dtypes, ops
-from tahr.losses.loss import pair
+from tahr import config, ops, shapes
+from tahr.losses.loss import pair, weigh
 from tahr.metrics.metric import Metric
 from tahr.metrics.reduction import masked_weights
 
@@ -57,36 +58,47 @@ class IoU(Metric):
         )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Count a batch: targets and predictions as said by `sparse_y_true` and `sparse_y_pred`, and a weight each."""
+        """Count a batch: targets and predictions as said by `sparse_y_true` and `sparse_y_pred`, and weights.
+
+        Raises:
+            ValueError: if there is neither a weight for each target nor one for each sample.
+        """
         weights = masked_weights(y_pred, sample_weight, config.floatx())
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         if not self.sparse_y_true:
             y_true = ops.argmax(y_true, axis=self.axis)
         if not self.sparse_y_pred:
             y_pred = ops.argmax(y_pred, axis=self.axis)
+        if weights is not None:
+            weights = _weight_each(ops.cast(ops.convert_to_tensor(weights), self.dtype), y_true)
         y_true, y_pred = ops.reshape(ops.cast(y_true, "int32"), (-1,)), ops.reshape(ops.cast(y_pred, "int32"), (-1,))
         counted = ops.ones_like(y_true)
         if self.ignore_class is not None:
             counted = ops.cast(ops.not_equal(y_true, self.ignore_class), "int32")
             y_true, y_pred = y_true * counted, y_pred * counted  # a class that exists, with weight 0
-        if weights is None:
-            weights = ops.cast(counted, self.dtype)
-        else:
-            weights = ops.reshape(ops.convert_to_tensor(weights), (-1,))
-            weights = ops.cast(weights, self.dtype) * ops.cast(counted, self.dtype)
+        counted = ops.cast(counted, self.dtype)
+        weights = counted if weights is None else weights * counted
         cells = ops.segment_sum(weights, y_true * self.num_classes + y_pred, num_segments=self.num_classes**2)
         self.total_confusion_matrix.assign_add(
             ops.cast(ops.reshape(cells, (self.num_classes, self.num_classes)), self.dtype)
         )
 
     def result(self) -> Any:
-        dtype = self.dtype if dtypes.is_float(self.dtype) else config.floatx()
-        matrix = ops.cast(self.total_confusion_matrix, dtype)
+        matrix = ops.cast(self.total_confusion_matrix, config.floatx())
         shared = ops.diagonal(matrix)
         covered = ops.sum(matrix, axis=0) + ops.sum(matrix, axis=1) - shared
         shared, covered = ops.take(shared, self.target_class_ids), ops.take(covered, self.target_class_ids)
-        known = ops.cast(covered > 0, dtype)
+        known = ops.cast(covered > 0, config.floatx())
         return ops.divide_no_nan(ops.sum(ops.divide_no_nan(shared, covered)), ops.sum(known))
+
+
+def _weight_each(weights: Any, labels: Any) -> Any:
+    """Return a flat array with the weight of each label, given one for each or one for each sample."""
+    sizes = shapes.of(weights), shapes.of(labels)
+    if None in sizes[0] + sizes[1] or math.prod(sizes[0]) != math.prod(sizes[1]):
+        ones, weights = weigh(ops.ones_like(labels, dtype=ops.dtype(weights)), weights)
+        weights = ones * weights
+    return ops.reshape(weights, (-1,))
 
 
 class BinaryIoU(IoU):

@@ -1,5 +1,7 @@
 """Metrics against scikit-learn and NumPy, over batches of unequal size, with sample weights, and as pure functions."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -426,8 +428,21 @@ def test_short_floats_count_in_float32(dtype: str) -> None:
         area.update_state(np.ones(3001), np.ones(3001))
     assert float(mean.count) == 9003 and float(total.total) == 2250.75
     assert np.max(ops.convert_to_numpy(area.true_positives)) == 9003
-    assert [keras.utils.standardize_dtype(m.result().dtype) for m in (mean, total, area)] == [short, short, "float32"]
+    score, shared = metrics.F1Score(dtype=dtype), metrics.MeanIoU(2, dtype=dtype)
+    score.update_state(np.eye(2), np.eye(2))
+    shared.update_state([0, 1], [0, 1])
+    figures = [mean, total, score, area, shared]
+    assert [keras.utils.standardize_dtype(m.result().dtype) for m in figures] == [short] * 3 + ["float32"] * 2
     assert float(mean.result()) == 1.0
+
+
+@pytest.mark.parametrize("weights", [[1, 2], [[1], [2]], [[1, 1, 1], [2, 2, 2]], [1, 1, 1, 2, 2, 2]])
+def test_iou_takes_a_weight_for_each_sample_or_for_each_target(weights: list[Any]) -> None:
+    metric = metrics.BinaryIoU([1], dtype="float32")
+    metric.update_state(np.array([[1, 0, 1], [1, 1, 0]]), np.array([[0.9, 0.8, 0.1], [0.9, 0.1, 0.2]]), weights)
+    np.testing.assert_allclose(metric.result(), 3 / 7, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"\(2, 3\).*\(4,\)"):
+        metric.update_state(np.ones((2, 3)), np.ones((2, 3)), np.ones(4))
 
 
 def test_a_metric_that_forgets_its_parents_constructor_says_so():
