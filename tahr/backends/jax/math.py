@@ -12,6 +12,7 @@ from jax.core import Tracer
 
 from tahr.backends.backend import numpy_dtype
 from tahr.backends.jax import backend
+from tahr.backends.jax.windows import on_cpu
 from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
@@ -166,8 +167,42 @@ def unique(
 
 
 @implements
+def matmul(x1: Any, x2: Any) -> Any:
+    if x1.ndim > 2 and x2.ndim == 2 and _as_rows(x1):
+        return _product_of_rows(x1, x2, 1)
+    return jnp.matmul(x1, x2)
+
+
+@implements
 def _einsum(operands: Any, subscripts: str) -> Any:
+    if len(operands) == 2 and (axes := _summed_over(subscripts)) and all(map(_as_rows, operands)):
+        first, second = operands
+        if first.ndim > 2 and first.shape[first.ndim - axes :] == second.shape[:axes]:
+            return _product_of_rows(first, second, axes)
     return jnp.einsum(subscripts, *operands)
+
+
+def _as_rows(x: Any) -> bool:
+    """Return whether leading axes are made one for a product: XLA's gradient on a CPU transposes large arrays else."""
+    return on_cpu() and isinstance(x.size, int) and x.size > 0 and jax.sharding.get_abstract_mesh().empty
+
+
+def _product_of_rows(first: Any, second: Any, axes: int) -> Any:
+    """Return the product of matrices over the last `axes` of the first and as many leading ones of the second."""
+    size = math.prod(second.shape[:axes])
+    found = jnp.matmul(first.reshape(-1, size), second.reshape(size, -1))
+    return found.reshape(*first.shape[: first.ndim - axes], *second.shape[axes:])
+
+
+def _summed_over(subscripts: str) -> int:
+    """Return over how many axes `abc,cd->abd` or the like sums, the last of the first and first of the second; or 0."""
+    left, _, result = subscripts.replace(" ", "").partition("->")
+    first, _, second = left.partition(",")
+    if "." in subscripts or any(len(set(term)) < len(term) for term in (first, second, result)):
+        return 0
+    counts = range(1, min(len(first), len(second)) + 1)
+    fits = (n for n in counts if first[-n:] == second[:n] and result == first[:-n] + second[n:])
+    return next(fits, 0)
 
 
 # ---- control flow -------------------------------------------------------------------------------------------------
