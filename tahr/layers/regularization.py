@@ -5,6 +5,7 @@ from typing import Any
 
 from tahr import config, ops, random, regularizers
 from tahr.layers.arguments import fraction, who
+from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.symbolic import KerasTensor
 
@@ -89,6 +90,7 @@ class _SpatialDropout(Dropout):
     ):
         super().__init__(rate, seed=seed, name=name, dtype=dtype, **kwargs)
         self.data_format = config.standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def mask_shape(self, inputs: Any) -> Any:
         """Return the shape of the mask: one value for each example and channel."""

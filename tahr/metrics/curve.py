@@ -25,7 +25,7 @@ class AUC(Metric):
 
     Args:
         num_thresholds: how many thresholds, evenly spaced over 0 to 1.
-        curve: `"ROC"` or `"PR"`.
+        curve: `"ROC"` or `"PR"`, in capitals or not, as `summation_method`.
         summation_method: `"interpolation"`, `"minoring"` (below the curve) or `"majoring"` (above it).
         name, dtype: see `Metric`.
         thresholds: thresholds of one's own, between 0 and 1; both ends are added.
@@ -59,6 +59,7 @@ class AUC(Metric):
         from_logits: bool = False,
     ):
         super().__init__(name=name, dtype=dtype)
+        curve, summation_method = str(curve).upper(), str(summation_method).lower()
         for what, value, known in (
             ("curve", curve, ("ROC", "PR")),
             ("summation_method", summation_method, ("interpolation", "minoring", "majoring")),

@@ -39,8 +39,9 @@ def compile_model(
                 f"compile: expected loss_weights to be numbers, one for each output; received {loss_weights!r:.100}. "
                 "The arguments are compile(optimizer, loss, loss_weights, metrics): pass metrics as metrics=[...]."
             )
+    made = optimizers.get(optimizer)
     given = {
-        "optimizer": optimizer,
+        "optimizer": made,  # not its name: files hold its options as they are when they are written
         "loss": loss,
         "loss_weights": loss_weights,
         "metrics": metrics,
@@ -49,7 +50,6 @@ def compile_model(
         "steps_per_execution": steps_per_execution,
         "jit_compile": jit_compile,
     }
-    made = optimizers.get(optimizer)
     scaled = auto_scale_loss and getattr(model.dtype_policy, "name", None) == "mixed_float16" and made is not None
     if scaled and not isinstance(made, optimizers.LossScaleOptimizer):
         made = optimizers.LossScaleOptimizer(made, name="loss_scale_optimizer")

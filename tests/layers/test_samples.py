@@ -150,6 +150,8 @@ def test_spatial_dropout_drops_whole_channels() -> None:
     found = host(layers.SpatialDropout1D(0.5, seed=1)(np.ones((20, 7, 30), "float32"), training=True))
     assert set(np.unique(found)) == {0.0, 2.0}
     assert (found == found[:, :1]).all()
+    with pytest.raises(ValueError, match="ndim=4|4 dimensions"):
+        layers.SpatialDropout2D(0.5)(np.ones((20, 7, 30), "float32"))
 
 
 MASKED = [

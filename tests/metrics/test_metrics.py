@@ -400,7 +400,7 @@ def test_masked_predictions_do_not_count():
     [
         (lambda: metrics.get("acuracy"), "'accuracy'"),
         (lambda: metrics.BinaryAccuracy(threshold=2.0), "threshold"),
-        (lambda: metrics.AUC(curve="roc"), "curve"),
+        (lambda: metrics.AUC(curve="precision"), "curve"),
         (lambda: metrics.Precision(thresholds=[0.5, 1.5]), "1.5"),
         (lambda: metrics.FBetaScore(beta=0.0), "beta"),
         (lambda: metrics.F1Score()(np.ones((2, 3, 4)), np.ones((2, 3, 4))), "batch, classes"),
@@ -434,6 +434,11 @@ def test_short_floats_count_in_float32(dtype: str) -> None:
     figures = [mean, total, score, area, shared]
     assert [keras.utils.standardize_dtype(m.result().dtype) for m in figures] == [short] * 3 + ["float32"] * 2
     assert float(mean.result()) == 1.0
+
+
+def test_auc_reads_its_options_in_capitals_or_not() -> None:
+    config = metrics.AUC(curve="pr", summation_method="Majoring").get_config()
+    assert (config["curve"], config["summation_method"]) == ("PR", "majoring")
 
 
 @pytest.mark.parametrize("weights", [[1, 2], [[1], [2]], [[1, 1, 1], [2, 2, 2]], [1, 1, 1, 2, 2, 2]])

@@ -158,6 +158,17 @@ def test_compile_is_optional(tmp_path: Path) -> None:
     assert again.get_compile_config() == model.get_compile_config()
 
 
+@pytest.mark.trains
+def test_an_optimizer_given_by_name_is_written_as_it_is(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.optimizer.learning_rate = 0.25
+    model.save(tmp_path / "model.keras")
+    for again in (keras.saving.load_model(tmp_path / "model.keras"), keras.models.clone_model(model)):
+        again.compile_from_config(model.get_compile_config())
+        assert type(again.optimizer) is keras.optimizers.Adam and float(again.optimizer.learning_rate) == 0.25
+
+
 def test_custom_objects_are_named(tmp_path: Path) -> None:
     class Stranger(layers.Layer):
         def call(self, x: Any) -> Any:
