@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tahr.saving.errors import UnreadableFileError, UnsafeFileError
+from tahr.saving.hdf5_headers import attribute_values, text_lengths
 from tahr.variables import LARGE, Loaded
 
 __all__ = [
@@ -47,7 +48,8 @@ def h5_reading(source: Any, where: str) -> Iterator[Any]:
         ) from error
     with file:
         try:
-            _Check(file, where, source).run()
+            with contextlib.ExitStack() as scope:
+                _Check(file, where, source, scope).run()
             yield file
         except Exception as error:
             if isinstance(error, UnreadableFileError) or not _raised_by_h5py(error):
@@ -74,10 +76,11 @@ def h5_writing(target: Any) -> Iterator[Any]:
 class _Check:
     """One walk over all groups, links, data sets and attributes of a file."""
 
-    def __init__(self, file: Any, where: str, source: Any):
-        self.file, self.where, self.source = file, where, source
+    def __init__(self, file: Any, where: str, source: Any, scope: contextlib.ExitStack):
+        self.file, self.where, self.source, self.scope = file, where, source, scope
         self.seen: set[Any] = set()
         self.size = file.id.get_filesize()
+        self.base, (self.offset_size, self.length_size) = file.userblock_size, file.id.get_create_plist().get_sizes()
 
     def run(self) -> None:
         self.attributes(self.file)
@@ -132,6 +135,11 @@ class _Check:
         stored = data.id.get_storage_size()
         if data.id.get_space().get_simple_extent_type() < 0:
             self.refuse(item, "has no known extent")
+        if data.size and _is_text(data.id.get_type()):
+            place, size = data.id.get_offset(), data.size * (self.offset_size + 8)
+            if place is None or size > self.size:
+                self.refuse(item, "holds texts of any length in pieces")
+            self.lengths(self.raw(place, size), item)
         declared = int(np.prod(data.shape, dtype=object)) * data.dtype.itemsize
         if declared > max(FREE, RATIO * stored):
             self.refuse(item, f"declares {declared:,} bytes but holds {stored:,}")
@@ -155,35 +163,64 @@ class _Check:
         if group == h5t.ARRAY:
             self.type(kind.get_super(), item, None)
         # texts lie apart from the list of them, and one may be listed any number of times
-        texts = count if group == h5t.STRING and kind.is_variable_str() else 0
+        texts = count if _is_text(kind) else 0
         if texts is None or texts > RATIO and texts * self.longest_text > max(FREE, RATIO * self.size):
             self.refuse(item, "holds texts of any length, which may take far more than the file")
 
     @functools.cached_property
+    def content(self) -> Any:
+        """The file, to be read beside HDF5."""
+        return self.source if hasattr(self.source, "read") else self.scope.enter_context(open(self.source, "rb"))
+
+    def raw(self, start: Any, size: int) -> bytes:
+        self.content.seek(start)
+        return self.content.read(size)
+
+    def lengths(self, values: bytes, item: str) -> None:
+        """Refuse texts that are declared to be longer than the file; HDF5 would take memory for them."""
+        declared = max(text_lengths(values, self.offset_size), default=0)
+        if declared > self.size:
+            self.refuse(item, f"declares a text of {declared:,} bytes, more than the file has")
+
+    @functools.cached_property
     def longest_text(self) -> int:
         """The size of the largest collection of texts in the file. Source: HDF5's file format, section III.E."""
-        with contextlib.ExitStack() as scope:
-            file = self.source if hasattr(self.source, "read") else scope.enter_context(open(self.source, "rb"))
-            file.seek(0)
-            largest, rest = 0, b""
-            while piece := file.read(1 << 20):
-                rest = rest[-15:] + piece
-                for found in re.finditer(rb"GCOL....(.{8})", rest, re.DOTALL):
-                    largest = max(largest, min(self.size, int.from_bytes(found[1], "little")))
-            return largest
+        self.content.seek(0)
+        largest, rest = 0, b""
+        while piece := self.content.read(1 << 20):
+            rest = rest[-15:] + piece
+            for found in re.finditer(rb"GCOL....(.{8})", rest, re.DOTALL):
+                largest = max(largest, min(self.size, int.from_bytes(found[1], "little")))
+        return largest
 
     def attributes(self, thing: Any) -> None:
         import h5py
 
+        values: dict[bytes, bytes] | None = None
         for name in thing.attrs:
             self.name(name, thing)
             attribute = h5py.h5a.open(thing.id, name.encode("utf-8"))
             item = f"the attribute {name!r} of {thing.name}"
-            count = attribute.get_space().get_simple_extent_npoints()
-            self.type(attribute.get_type(), item, count)
-            declared = count * attribute.get_type().get_size()
+            count, kind = attribute.get_space().get_simple_extent_npoints(), attribute.get_type()
+            self.type(kind, item, count)
+            declared = count * kind.get_size()
             if declared > max(FREE, self.size):
                 self.refuse(item, f"declares {declared:,} bytes, more than the file has")
+            if count and _is_text(kind):
+                if values is None:
+                    place = h5py.h5o.get_info(thing.id).addr  # pyright: ignore[reportAttributeAccessIssue]
+                    values = attribute_values(self.content, self.base, place, self.offset_size, self.length_size)
+                value = values.get(name.encode("utf-8"), b"")[: count * (self.offset_size + 8)]
+                if len(value) < count * (self.offset_size + 8):
+                    self.refuse(item, "holds texts of any length outside of the header")
+                self.lengths(value, item)
+
+
+def _is_text(kind: Any) -> bool:
+    """Return whether a type is that of texts of any length."""
+    from h5py import h5t
+
+    return kind.get_class() == h5t.STRING and kind.is_variable_str()
 
 
 def declared_size(h5: Any) -> int:

@@ -9,6 +9,7 @@ groups, members of npz and of folders of assets that unpack to far more than is 
 import gzip
 import io
 import json
+import re
 import struct
 import tarfile
 import zipfile
@@ -203,6 +204,30 @@ def hdf5_texts(h5: Any) -> None:
     )
 
 
+def hdf5_long_text(put: Callable[[Any, Any], Any]) -> Callable[[Any], None]:
+    """Return a change that declares a text of 4 GB."""
+
+    def make(h5: Any) -> None:
+        put(h5, "x" * 77)
+        h5.flush()
+        with open(h5.filename, "r+b") as file:
+            content = file.read()
+            found = re.finditer(struct.pack("<I", 77) + rb"(.{8})", content, re.DOTALL)
+            (place,) = [m.start() for m in found if content.startswith(b"GCOL", int.from_bytes(m[1], "little"))]
+            file.seek(place)
+            file.write(struct.pack("<I", 0xF0000000))
+
+    return make
+
+
+def hdf5_attributes_in_a_heap(h5: Any) -> None:
+    """Keep a text where its length is not seen."""
+    owner = h5.create_group("many", track_order=True)
+    for i in range(20):
+        owner.attrs[f"a{i}"] = i
+    owner.attrs["text"] = "x"
+
+
 def hdf5_of_type(kind: Any, named: bool = False) -> Callable[[Any], None]:
     def make(h5: Any) -> None:
         if named:
@@ -238,6 +263,14 @@ HDF5: dict[str, Callable[[Any], None]] = {
     "lists of any length": hdf5_of_type(h5py.vlen_dtype("f4")),
     "lists in records": hdf5_of_type([("a", h5py.vlen_dtype("f4"))]),
     "one text listed often": hdf5_texts,
+    "long text as an attribute": hdf5_long_text(lambda h5, text: h5.attrs.__setitem__("a", text)),
+    "long text among many attributes": hdf5_long_text(
+        lambda h5, text: [h5.attrs.__setitem__(f"a{i}", text if i == 6 else i) for i in range(7)]
+    ),
+    "text behind more attributes than a header holds": hdf5_attributes_in_a_heap,
+    "long text as a data set": hdf5_long_text(
+        lambda h5, text: h5.create_dataset("layers/dense/vars/9", data=text, dtype=h5py.string_dtype())
+    ),
     "deep groups": hdf5_deep,
 }
 

@@ -18,6 +18,7 @@ from tahr import layers
 from tahr.saving import UnreadableFileError, UnsafeFileError
 from tahr.saving.archive import Archive
 from tahr.saving.hdf5 import h5_reading
+from tahr.saving.hdf5_headers import attribute_values, text_lengths
 
 
 def small() -> Any:
@@ -233,6 +234,29 @@ def test_saving_a_lambda_says_what_to_do(tmp_path: Path) -> None:
 
 
 # ---- HDF5 -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["earliest", "latest"])
+@pytest.mark.parametrize("tracked", [False, True])
+@pytest.mark.parametrize("before", [0, 512])
+def test_texts_in_all_forms_of_headers_are_read(form: str, tracked: bool, before: int, tmp_path: Path) -> None:
+    """Their lengths are found in each; a header grows by further blocks when attributes come one after the other."""
+    texts = {f"text {i}": "x" * 97 * (i + 1) for i in range(7)}
+    with h5py.File(tmp_path / "a.h5", "w", libver=form, userblock_size=before) as h5:
+        group = h5.create_group("layers/dense/vars", track_order=tracked)
+        for at, name in enumerate(texts):
+            group.attrs[name] = [texts[name], "y"] if at % 2 else texts[name]
+            h5.create_group(f"between {at}")
+        group.create_dataset("0", data=[*texts.values()], dtype=h5py.string_dtype())
+    with h5_reading(str(tmp_path / "a.h5"), "a.h5") as h5:
+        owner = h5["layers/dense/vars"]
+        assert [np.ravel(owner.attrs[name])[0] for name in texts] == [*texts.values()]
+        assert [text.decode() for text in owner["0"][()]] == [*texts.values()]
+        address = h5py.h5o.get_info(owner.id).addr
+        with open(tmp_path / "a.h5", "rb") as file:
+            values = attribute_values(file, before, address, 8, 8)
+    found = {name.decode(): [*text_lengths(value, 8)] for name, value in values.items()}
+    assert found == {name: [len(text), 1] if i % 2 else [len(text)] for i, (name, text) in enumerate(texts.items())}
 
 
 def external_link(h5: h5py.File) -> None:
