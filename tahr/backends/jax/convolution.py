@@ -26,7 +26,6 @@ _FEW_CHANNELS = 16
 _NARROW = 8  # channels, below which patches meet the kernel faster than XLA's own
 _MOST_PATCH_BYTES = 2**29
 _CACHED_PATCH_BYTES = 12 * 2**20  # up to which the product with all patches is the fastest gradient of a kernel
-
 _CACHED_SAMPLE_BYTES = 2**19  # of samples that meet their gradients tap by tap
 
 
