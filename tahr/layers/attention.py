@@ -5,6 +5,7 @@ from typing import Any
 from tahr import ops, random
 from tahr.layers.arguments import check_mask, choice, fraction, who
 from tahr.layers.layer import Layer
+from tahr.ops.attention import causal_mask
 
 __all__ = ["AdditiveAttention", "Attention"]
 
@@ -104,11 +105,6 @@ class Attention(Layer):
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the mask of the query."""
         return mask[0] if isinstance(mask, (list, tuple)) else mask
-
-
-def causal_mask(queries: int, keys: int) -> Any:
-    """Return booleans of shape (queries, keys): whether a key is at most as late as the query."""
-    return ops.expand_dims(ops.arange(queries), 1) >= ops.expand_dims(ops.arange(keys), 0)
 
 
 class AdditiveAttention(Attention):

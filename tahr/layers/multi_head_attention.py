@@ -8,11 +8,11 @@ from typing import Any
 
 from tahr import config, ops
 from tahr.layers.arguments import fraction, keep, who, whole
-from tahr.layers.attention import causal_mask
 from tahr.layers.decoding import current_decoding
 from tahr.layers.einsum_dense import EinsumDense
 from tahr.layers.layer import Layer
 from tahr.layers.regularization import Dropout
+from tahr.ops.attention import causal_mask
 from tahr.symbolic import KerasTensor
 
 __all__ = ["GroupQueryAttention", "MultiHeadAttention"]

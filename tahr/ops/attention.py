@@ -171,8 +171,7 @@ def _in_chunks(
         given = {**whole, **part}
         seen = None if given.get("mask") is None else run["cast"](given["mask"], "bool")
         if is_causal:
-            place = given["first"] + run["arange"](CHUNK)
-            causal = run["expand_dims"](place, 1) >= run["expand_dims"](run["arange"](s), 0)
+            causal = causal_mask(CHUNK, s, given["first"])
             seen = causal if seen is None else run["logical_and"](seen, causal)
         return _attend(given["query"], key, value, given.get("bias"), seen, scale, cap)
 
@@ -185,7 +184,12 @@ def visible(mask: Any, is_causal: bool, queries: Any, keys: Any) -> Any:
     """Return where keys are seen, or None for everywhere."""
     seen = None if mask is None else OPERATIONS["cast"](mask, "bool")
     if is_causal:
-        run = OPERATIONS
-        causal = run["expand_dims"](run["arange"](queries), 1) >= run["expand_dims"](run["arange"](keys), 0)
-        seen = causal if seen is None else run["logical_and"](seen, causal)
+        causal = causal_mask(queries, keys)
+        seen = causal if seen is None else OPERATIONS["logical_and"](seen, causal)
     return seen
+
+
+def causal_mask(queries: Any, keys: Any, first: Any = 0) -> Any:
+    """Return booleans of shape (queries, keys): whether a key is no later than the query, which begin at `first`."""
+    run = OPERATIONS
+    return run["expand_dims"](run["arange"](queries) + first, 1) >= run["expand_dims"](run["arange"](keys), 0)

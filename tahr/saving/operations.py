@@ -53,7 +53,7 @@ def _place(name: str) -> tuple[str, str]:
     """Return module and class name of an operation."""
     module = _MODULE_OF.get(name)
     if module is None:
-        family = ops._HOME.get(name, "image")
+        family = "image" if name in ops.image.__all__ else ops._HOME[name]
         module = family if family in ("linalg", "image") else "nn" if name in dir(ops.nn) else "numpy"
     return PREFIX + module, CLASSES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 

@@ -335,14 +335,16 @@ def _of_keras_2(model: Any, part: Any, stored: Stored, packed: bool) -> dict[str
     from tahr.saving.legacy.conversion import Writer, convert_weights, has_other_forms
     from tahr.saving.legacy.optimizer import slots_in_todays_form
 
-    mine = part._stored_variables() if isinstance(part, Layer) else list(part.variables)
-    lacks = 0 if isinstance(part, Layer) else 1 + hasattr(part, "_product")
-    if len(mine) - len(stored) != lacks or not (has_other_forms(part) if isinstance(part, Layer) else packed):
-        return None
     values = [stored[str(i)] for i in range(len(stored)) if str(i) in stored]
     if isinstance(part, Layer):
+        mine = part._stored_variables()
+        if len(mine) != len(values) or not has_other_forms(part):
+            return None
         values = convert_weights(part, mine, values, Writer())
     else:
+        mine = list(part.variables)
+        if len(mine) - len(values) != 1 + hasattr(part, "_product") or not packed:
+            return None
         values = [values[0], mine[1].numpy(), *values[1:], *(v.numpy() for v in mine[len(values) + 1 :])]
         values = slots_in_todays_form(model, part, values)
     fit = [np.shape(v) for v in values] == [tuple(v.shape) for v in mine]

@@ -130,10 +130,31 @@ def test_conv_of_the_fast_form(case: Any, monkeypatch: Any) -> None:
 
     found = []
     for cpu in (True, False):
-        monkeypatch.setattr(convolution, "on_cpu", lambda cpu=cpu: cpu)
+        for module in (convolution, windows):
+            monkeypatch.setattr(module, "on_cpu", lambda cpu=cpu: cpu)
         found.append(jax.tree.leaves(jax.jit(lambda *arrays: uses(*arrays))(x, k, turn)))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3 * np.abs(other).max())
+
+
+def test_a_program_over_a_mesh_leaves_convolutions_to_jax() -> None:
+    """What differs from device to device is known for JAX's own operations only."""
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:1]), ("d",))
+    x, k = normal(2, 7, 6, 9), normal(3, 3, 9, 4)
+
+    def loss(x: Any, k: Any) -> Any:
+        found = Convolution().conv(x, k, (1, 1), ((1, 1), (1, 1)), True, (1, 1), 1)
+        return jax.lax.pmean(jax.numpy.sum(found**2), "d")
+
+    spec = jax.sharding.PartitionSpec
+    divided = jax.shard_map(jax.grad(loss, argnums=1), mesh=mesh, in_specs=(spec("d"), spec()), out_specs=spec())
+    order = ("NHWC", "HWIO", "NHWC")
+
+    def plain(k: Any) -> Any:
+        return jax.numpy.sum(jax.lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=order) ** 2)
+
+    alone = jax.grad(plain)
+    np.testing.assert_allclose(divided(x, k), alone(k), rtol=1e-3, atol=1e-3)
 
 
 def test_a_gradient_is_no_convolution_that_is_slow_in_loops() -> None:

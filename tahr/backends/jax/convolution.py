@@ -13,14 +13,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from tahr.backends.choices import choose
-from tahr.backends.jax.windows import MOST_SLICES, Edges, Numbers, on_cpu, padded, slices, sum_of
+from tahr.backends.jax.windows import MOST_SLICES, Edges, Numbers, on_cpu, padded, slices, sum_of, undivided_on_cpu
 
 _FEW_CHANNELS = 16
 _NARROW = 8  # channels, below which patches meet the kernel faster than XLA's own
@@ -98,13 +97,12 @@ class Convolution:
         if way == "direct":
             found = _bilinear.bind(moved, kernel, kind="inputs", form=form)
         else:
-            found = _spread(moved, kernel, strides, starts, sizes, dilation)
+            found = _by_products("inputs", form, moved, kernel)
         return found if last else jnp.moveaxis(found, -1, 1)
 
     def _direct(self, x: Any, widths: Numbers) -> bool:
-        """Return whether the maps below serve; what is divided over a mesh inside a program is left to JAX."""
-        plain = len(widths) <= 2 and isinstance(x.size, int) and jnp.issubdtype(x.dtype, jnp.floating)
-        return on_cpu() and plain and jax.sharding.get_abstract_mesh().empty
+        """Return whether the maps below serve."""
+        return undivided_on_cpu(x) and len(widths) <= 2 and jnp.issubdtype(x.dtype, jnp.floating)
 
 
 # ---- slices and products of matrices ---------------------------------------------------------------------------------
@@ -142,23 +140,6 @@ def _conv_by_slices(x: Any, kernel: Any, strides: Numbers, dilation: Numbers, gr
     patches = jnp.stack([s.reshape(-1, groups, into) for s in parts], axis=1)
     kernels = taps.reshape(len(parts), into, groups, filters // groups)
     return jnp.einsum("ntgc,tcgf->ngf", patches, kernels).reshape(*shape, filters)
-
-
-@partial(jax.jit, static_argnames=("strides", "starts", "sizes", "dilation"))
-def _spread(x: Any, kernel: Any, strides: Numbers, starts: Numbers, sizes: Numbers, dilation: Numbers) -> Any:
-    """Add up every element of channels-last `x` times the kernel, `strides` apart."""
-    *widths, filters, into = kernel.shape
-    products = x.reshape(-1, into) @ kernel.reshape(-1, into).T
-    products = products.reshape(*x.shape[:-1], math.prod(widths), filters)
-    total: Any = None
-    for tap, offsets in enumerate(itertools.product(*map(range, widths))):
-        edges = []
-        for o, n, s, d, start, size in zip(offsets, x.shape[1:-1], strides, dilation, starts, sizes, strict=True):
-            before = o * d - start
-            edges.append((before, size - before - ((n - 1) * s + 1), s - 1))
-        part = lax.pad(products[..., tap, :], np.zeros((), x.dtype), ((0, 0, 0), *edges, (0, 0, 0)))
-        total = part if total is None else total + part
-    return total
 
 
 # ---- XLA's own, in the form that is fast -----------------------------------------------------------------------------
@@ -281,6 +262,7 @@ def _scattered(form: _Form, g: Any, kernel: Any, last: bool) -> Any:
     return lax.conv_general_dilated(g, turned, (1,) * rank, edges, dimension_numbers=_numbers(rank, last), **options)
 
 
+@partial(jax.jit, static_argnames=("kind", "form"))
 def _by_products(kind: str, form: _Form, first: Any, second: Any) -> Any:
     """Do the work of `_outputs`, `_inputs` or `_kernels` by patches and products of matrices."""
 

@@ -12,7 +12,7 @@ from jax.core import Tracer
 
 from tahr.backends.backend import numpy_dtype
 from tahr.backends.jax import backend
-from tahr.backends.jax.windows import on_cpu
+from tahr.backends.jax.windows import undivided_on_cpu
 from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
@@ -184,7 +184,7 @@ def _einsum(operands: Any, subscripts: str) -> Any:
 
 def _as_rows(x: Any) -> bool:
     """Return whether leading axes are made one for a product: XLA's gradient on a CPU transposes large arrays else."""
-    return on_cpu() and isinstance(x.size, int) and x.size > 0 and jax.sharding.get_abstract_mesh().empty
+    return undivided_on_cpu(x) and x.size > 0
 
 
 def _product_of_rows(first: Any, second: Any, axes: int) -> Any:

@@ -30,6 +30,11 @@ def on_cpu() -> bool:
     return getattr(device, "platform", device or jax.default_backend()) == "cpu"
 
 
+def undivided_on_cpu(x: Any) -> bool:
+    """Return whether code made now runs on a CPU, on an array of a known size that no mesh of the program divides."""
+    return on_cpu() and isinstance(x.size, int) and jax.sharding.get_abstract_mesh().empty
+
+
 def slices(x: Any, widths: Numbers, strides: Numbers, dilation: Numbers) -> Iterator[Any]:
     """Yield, for each element of the window, what it meets in `x` (padded, channels last)."""
     counts = [

@@ -191,9 +191,8 @@ def _plain_object(written: Any) -> Any:
 
 def _short_name(written: Mapping[str, Any]) -> str:
     """Return the name of a class in the short form: that of the class itself, where it is listed under another one."""
-    own = {public: name for name, public in registry.PUBLIC.items()}
     name = str(written.get("registered_name") or written["class_name"])
-    return own.get(name, name)
+    return next((own for own, public in registry.PUBLIC.items() if public == name), name)
 
 
 def _plain_named(value: Any) -> Any:
