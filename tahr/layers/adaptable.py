@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from tahr import backends, ops
 from tahr.layers.layer import Layer
+from tahr.ops.products import add_product
 from tahr.variables import AutocastScope, Variable
 
 __all__ = ["Adaptable", "einsum", "product", "product_back", "rows"]
@@ -67,10 +68,13 @@ class Adaptable(Layer):
         return [found if v is found.base else v for v in self._own_variables() if v is not found.a and v is not found.b]
 
 
-def product(x: Any, weight: Any) -> Any:
-    """Return the matrix product with a weight, in the weight's own way if it has one."""
+def product(x: Any, weight: Any, bias: Any = None) -> Any:
+    """Return the matrix product with a weight, in the weight's own way if it has one, plus a bias."""
     own = getattr(weight, "product", None)
-    return ops.matmul(x, weight) if own is None else own(x)
+    if own is None and bias is not None:
+        return add_product(x, weight, bias)
+    found = ops.matmul(x, weight) if own is None else own(x)
+    return found if bias is None else found + bias
 
 
 def product_back(x: Any, weight: Any) -> Any:

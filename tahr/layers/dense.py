@@ -89,7 +89,4 @@ class Dense(Quantizable):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Compute the outputs."""
-        x = product(inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
-        return self.activation(x)
+        return self.activation(product(inputs, self.kernel, self.bias))

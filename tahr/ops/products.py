@@ -33,6 +33,12 @@ def matmul(x1: Any, x2: Any) -> Any:
     ...
 
 
+@op(product, native=False)
+def add_product(x: Any, kernel: Any, bias: Any) -> Any:
+    """Return the product of the last axis of `x` with a matrix, plus a vector."""
+    return matmul(x, kernel) + bias
+
+
 @op(same)
 def dot(x1: Any, x2: Any) -> Any:
     """Return sums of products over the last axis of `x1` and the second last (or only) one of `x2`.

@@ -23,6 +23,7 @@ KINDS: dict[str, str] = {
     **dict.fromkeys(_ZERO_TO_OTHERS.split(), "dense"),
     **dict.fromkeys(_MOVES.split(), "move"),
     **dict.fromkeys(["add", "maximum", "minimum", "subtract"], "any"),
+    "add_product": "matmul",
     "divide": "quotient",
     "matmul": "matmul",
     "multiply": "product",

@@ -311,3 +311,33 @@ def test_open_sizes_that_must_be_known_are_named() -> None:
     layer = layers.Conv1D(3, 3, strides=2, padding="same")
     with pytest.raises(ValueError, match="depends on the size of the inputs, which is open"):
         tf.function(layer, input_signature=[tf.TensorSpec((None, None, 4))]).get_concrete_function()
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_gelu_is_one_kernel_in_training(approximate: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tahr import backends
+    from tahr.backends.tensorflow import nn
+
+    taken, (plain, alone) = [], nn._GELU[approximate]
+    both = list(nn._GELU)
+    both[approximate] = plain, lambda x: taken.append(x.shape) or alone(x)  # type: ignore[func-returns-value]
+    monkeypatch.setattr(nn, "_GELU", both)
+    x = keras.ops.array(RNG.normal(size=(8, 16)).astype("float32"))
+
+    def loss(x: Any) -> Any:
+        return keras.ops.sum(keras.ops.gelu(x, approximate) ** 3)
+
+    def slopes(x: Any) -> Any:
+        return keras.grad(loss)(x)
+
+    def bends(x: Any) -> Any:
+        return keras.grad(lambda x: keras.ops.sum(slopes(x) ** 2))(x)
+
+    for run in (slopes, bends):
+        found = backends.current().compile(run)(x)
+        assert taken, "nothing went by the kernel"
+        taken.clear()
+        np.testing.assert_allclose(found, run(x), rtol=1e-4, atol=1e-5)  # at once, as operations
+        assert not taken
+    np.testing.assert_allclose(backends.current().compile(loss)(x), loss(x), rtol=1e-5)
+    assert not taken

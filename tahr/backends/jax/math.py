@@ -13,6 +13,7 @@ from jax.core import Tracer
 from tahr.backends.backend import numpy_dtype
 from tahr.backends.jax import backend
 from tahr.backends.jax.windows import undivided_on_cpu
+from tahr.backends.subscripts import summed_over
 from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
@@ -175,7 +176,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 @implements
 def _einsum(operands: Any, subscripts: str) -> Any:
-    if len(operands) == 2 and (axes := _summed_over(subscripts)) and all(map(_as_rows, operands)):
+    if len(operands) == 2 and (axes := summed_over(subscripts)) and all(map(_as_rows, operands)):
         first, second = operands
         if first.ndim > 2 and first.shape[first.ndim - axes :] == second.shape[:axes]:
             return _product_of_rows(first, second, axes)
@@ -192,17 +193,6 @@ def _product_of_rows(first: Any, second: Any, axes: int) -> Any:
     size = math.prod(second.shape[:axes])
     found = jnp.matmul(first.reshape(-1, size), second.reshape(size, -1))
     return found.reshape(*first.shape[: first.ndim - axes], *second.shape[axes:])
-
-
-def _summed_over(subscripts: str) -> int:
-    """Return over how many axes `abc,cd->abd` or the like sums, the last of the first and first of the second; or 0."""
-    left, _, result = subscripts.replace(" ", "").partition("->")
-    first, _, second = left.partition(",")
-    if "." in subscripts or any(len(set(term)) < len(term) for term in (first, second, result)):
-        return 0
-    counts = range(1, min(len(first), len(second)) + 1)
-    fits = (n for n in counts if first[-n:] == second[:n] and result == first[:-n] + second[n:])
-    return next(fits, 0)
 
 
 # ---- control flow -------------------------------------------------------------------------------------------------

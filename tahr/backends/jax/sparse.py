@@ -49,7 +49,7 @@ class Sparse:
         return {
             "product": lambda x1, x2: _product(x1, x2, self.dense),
             "quotient": lambda x1, x2: _quotient(run, x1, x2, self.dense),
-            "matmul": lambda x1, x2: x1 @ x2,
+            "matmul": lambda x1, x2, *bias: sum(bias, x1 @ x2),
             "indices": lambda x, *rest: run(x, *map(self.dense, rest)),
             "dense": lambda *given: run(*[self._all_dense(x) for x in given]),
             **MOVES,

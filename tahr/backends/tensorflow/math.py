@@ -56,12 +56,11 @@ backend.own.update(  # TensorFlow's functions of other names, of which some are 
     copy=tf.identity,
     floor_divide=tf.math.floordiv,
     fmod=tf.truncatemod,
-    gelu=tf.nn.gelu,
     log10=lambda x: tf.math.log(x) / math.log(10),
     log2=lambda x: tf.math.log(x) / math.log(2),
     var=tf.math.reduce_variance,
-)
-backend.own.update(
+    broadcast_to=lambda x, shape: tf.broadcast_to(x, tuple(shape)),
+    bitwise_not=lambda x: ~x,
     add=_of_truth(tf.logical_or, tf.add),
     multiply=_of_truth(tf.logical_and, tf.multiply),
     maximum=_of_truth(tf.logical_or, _shared(tf.maximum)),
@@ -70,6 +69,9 @@ backend.own.update(
     less_equal=_of_truth(lambda a, b: ~a | b, tf.less_equal),
     greater=_of_truth(lambda a, b: a & ~b, tf.greater),
     greater_equal=_of_truth(lambda a, b: a | ~b, tf.greater_equal),
+    bitwise_and=_of_truth(tf.logical_and, tf.bitwise.bitwise_and),
+    bitwise_or=_of_truth(tf.logical_or, tf.bitwise.bitwise_or),
+    bitwise_xor=_of_truth(tf.not_equal, tf.bitwise.bitwise_xor),
 )
 
 
@@ -182,33 +184,12 @@ def heaviside(x1: Any, x2: Any) -> Any:
     return tf.where(x1 == 0, x2, tf.where(tf.math.is_nan(x1), x1, tf.cast(x1 > 0, x1.dtype)))
 
 
-@implements
-def imag(x: Any) -> Any:
-    return tf.math.imag(x) if x.dtype.is_complex else tf.zeros_like(x)
-
-
-def _of_complex(run: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda x: run(x) if x.dtype.is_complex else x
-
-
-backend.own["real"], backend.own["conjugate"] = _of_complex(tf.math.real), _of_complex(tf.math.conj)
-
-
-@implements
-def angle(x: Any) -> Any:
-    return tf.math.atan2(imag(x), tf.math.real(x))
-
-
-@implements
-def isreal(x: Any) -> Any:
-    return tf.math.imag(x) == 0 if x.dtype.is_complex else tf.ones_like(x, tf.bool)
-
-
 backend.own.update(
-    bitwise_and=lambda x, y: x & y if x.dtype == tf.bool else tf.bitwise.bitwise_and(x, y),
-    bitwise_or=lambda x, y: x | y if x.dtype == tf.bool else tf.bitwise.bitwise_or(x, y),
-    bitwise_xor=lambda x, y: x ^ y if x.dtype == tf.bool else tf.bitwise.bitwise_xor(x, y),
-    bitwise_not=lambda x: ~x if x.dtype == tf.bool else tf.bitwise.invert(x),
+    real=lambda x: tf.math.real(x) if x.dtype.is_complex else x,
+    conjugate=lambda x: tf.math.conj(x) if x.dtype.is_complex else x,
+    imag=lambda x: tf.math.imag(x) if x.dtype.is_complex else tf.zeros_like(x),
+    angle=lambda x: tf.math.atan2(backend.own["imag"](x), tf.math.real(x)),
+    isreal=lambda x: backend.own["imag"](x) == 0,
 )
 
 
@@ -310,11 +291,6 @@ def expand_dims(x: Any, axis: Any) -> Any:
 @implements
 def squeeze(x: Any, axis: Any = None) -> Any:
     return x if axis is not None and not hasattr(axis, "__index__") and not len(axis) else tf.squeeze(x, axis)
-
-
-@implements
-def broadcast_to(x: Any, shape: Any) -> Any:
-    return tf.broadcast_to(x, tuple(shape))
 
 
 @implements

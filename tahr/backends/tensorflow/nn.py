@@ -1,12 +1,34 @@
 """TensorFlow's fused kernels behind operations of neural networks."""
 
+from collections.abc import Callable
 from typing import Any
 
+from tahr.backends.tensorflow.autodiff import is_differentiated
 from tahr.backends.tensorflow.axes import moved
 from tahr.backends.tensorflow.engine import backend
 from tahr.backends.tensorflow.loading import tf
+from tahr.backends.tensorflow.stateful import one_kernel, slopes_of
 
 implements = backend.implements
+
+
+def _gelu(approximate: bool) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """Return the function, and it with its gradient as one kernel each: as operations they take three times as long."""
+
+    def plain(x: Any) -> Any:
+        return tf.nn.gelu(x, approximate=approximate)
+
+    slope = one_kernel(lambda x, upstream: slopes_of(plain, [x], upstream)[0])
+    return plain, one_kernel(plain, lambda given, upstream: slope(*given, upstream))
+
+
+_GELU = [_gelu(False), _gelu(True)]
+
+
+@implements
+def gelu(x: Any, approximate: bool = True) -> Any:
+    alone = x.shape.num_elements() and is_differentiated() and not tf.executing_eagerly()  # of known sizes
+    return _GELU[bool(approximate)][bool(alone)](x)
 
 
 @implements

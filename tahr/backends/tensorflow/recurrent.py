@@ -13,7 +13,7 @@ from typing import Any
 from tahr.backends.forward import is_forward
 from tahr.backends.tensorflow.autodiff import is_differentiated
 from tahr.backends.tensorflow.loading import tf
-from tahr.backends.tensorflow.stateful import function
+from tahr.backends.tensorflow.stateful import function, one_kernel
 
 
 class Recurrent:
@@ -101,24 +101,7 @@ def _backwards(
     return d_sums, d_h, d_c
 
 
-def _compiled(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `fn` compiled by XLA, which cannot keep what gradients of it need: these run `fn` once more."""
-    made = function(fn, jit_compile=True)
-
-    @tf.custom_gradient
-    def run(*given: Any) -> Any:
-        def back(*upstream: Any) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(given)
-                found = fn(*given)
-            return tape.gradient(found, given, upstream, tf.UnconnectedGradients.ZERO)
-
-        return made(*map(tf.stop_gradient, given)), back
-
-    return run
-
-
-_plain, _fused = _lstm(_forwards, _backwards), _lstm(_compiled(_forwards), _compiled(_backwards))
+_plain, _fused = _lstm(_forwards, _backwards), _lstm(one_kernel(_forwards), one_kernel(_backwards))
 _at_once = function(_plain)
 
 

@@ -1,5 +1,6 @@
 """Compiled functions over what variables hold, loops of steps that assign it, and updates that overwrite it."""
 
+import functools
 import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -137,6 +138,25 @@ def function(fn: Callable[..., Any], **options: Any) -> Any:
     made = tf.function(fn, autograph=False, **options)
     made._omit_frequent_tracing_warning = True  # a new shape is a new function, as everywhere
     return made
+
+
+def one_kernel(fn: Callable[..., Any], slopes: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """Return `fn` compiled by XLA, which cannot keep what gradients need, with its gradient or with that of `fn`."""
+    made = function(fn, jit_compile=True)
+
+    @tf.custom_gradient
+    def run(*given: Any) -> Any:
+        return made(*map(tf.stop_gradient, given)), functools.partial(slopes or functools.partial(slopes_of, fn), given)
+
+    return run
+
+
+def slopes_of(fn: Callable[..., Any], given: Any, *upstream: Any) -> Any:
+    """Return the gradients of what `fn` is given, for which it runs once more."""
+    with tf.GradientTape() as tape:
+        tape.watch(given)
+        found = fn(*given)
+    return tape.gradient(found, given, upstream, tf.UnconnectedGradients.ZERO)
 
 
 def _over_variables(fn: Callable[..., Any], variables: list[Any], donated: bool) -> Callable[..., Any]:

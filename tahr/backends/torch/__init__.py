@@ -18,6 +18,7 @@ from tahr import dtypes
 from tahr.backends.backend import Backend, numpy_dtype, to_host
 from tahr.backends.torch.attention import Attention
 from tahr.backends.torch.autodiff import Autodiff
+from tahr.backends.torch.memory import keep_freed_memory
 from tahr.backends.torch.models import LayerModule
 from tahr.backends.torch.optimizers import multiply_in_place, update_in_place
 from tahr.backends.torch.random import Draws
@@ -251,5 +252,6 @@ def _from_host(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.asarray(array))
 
 
+keep_freed_memory()
 backend = Torch()
 from tahr.backends.torch import math, nn  # noqa: E402  (they register themselves on `backend`)

@@ -7,7 +7,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from tahr.backends.torch import DTYPES, backend
+from tahr.backends.subscripts import summed_over
+from tahr.backends.torch import DTYPES, backend, products
+from tahr.backends.torch.products import multiply_rows
 from tahr.dtypes import canonical, standardize_dtype
 
 implements = backend.implements
@@ -485,7 +487,14 @@ def unique(
 
 @implements
 def matmul(x1: Any, x2: Any) -> Any:
-    return torch.matmul(x1.int(), x2.int()) > 0 if x1.dtype is torch.bool else torch.matmul(x1, x2)
+    if x1.dtype is torch.bool:
+        return torch.matmul(x1.int(), x2.int()) > 0
+    return multiply_rows(x1, x2) if x2.ndim == 2 and x1.ndim > 1 else torch.matmul(x1, x2)
+
+
+@implements
+def add_product(x: Any, kernel: Any, bias: Any) -> Any:
+    return products.add_product(x, kernel, bias) if x.is_floating_point() else matmul(x, kernel) + bias
 
 
 @implements
@@ -498,6 +507,12 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
 @implements
 def _einsum(operands: Any, subscripts: str) -> Any:
+    if len(operands) == 2 and (axes := summed_over(subscripts)):
+        first, second = operands
+        if first.ndim > 2 and first.dtype.is_floating_point and first.shape[first.ndim - axes :] == second.shape[:axes]:
+            matrix = second.reshape(math.prod(second.shape[:axes]), -1)
+            found = multiply_rows(first.flatten(-axes), matrix)
+            return found.reshape(*first.shape[: first.ndim - axes], *second.shape[axes:])
     return torch.einsum(subscripts, *operands)
 
 
