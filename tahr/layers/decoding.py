@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tahr import ops
+
 __all__ = ["Decoding", "current_decoding", "decoding", "first_place"]
 
 
@@ -21,18 +23,28 @@ class Decoding:
     Args:
         first: the place of the first token of this call in the whole text.
         length: the tokens that there is room for.
-        caches: those of the call before, in the order in which the layers run; None for the first call.
+        caches: keys and values that the layers had after the call before, in the order in which they run; None for the
+            first call.
     """
 
     def __init__(self, first: Any, length: int, caches: list[Any] | None = None):
         self.first, self.length = first, length
         self.before, self.after = caches, []
 
-    def take(self, layer: Any, batch_size: int) -> Any:
-        """Return the cache for the next call of a layer."""
+    def add(self, layer: Any, keys: Any, values: Any) -> list[Any]:
+        """Return the keys and values of the layer that runs next, with these behind those of before.
+
+        They are two arrays, not one as in a cache that users see, which compiled code would take apart at each token.
+        """
         if self.before is None:
-            return layer.new_cache(batch_size, self.length)
-        return self.before[len(self.after)]
+            cache = layer.new_cache(keys.shape[0], self.length)
+            old = [cache[:, 0], cache[:, 1]]
+        else:
+            old = self.before[len(self.after) :][:2]
+        new = zip(old, (keys, values), strict=True)
+        found = [ops.slice_update(a, (0, self.first, 0, 0), ops.cast(b, ops.dtype(a))) for a, b in new]
+        self.after += found
+        return found
 
 
 @contextmanager

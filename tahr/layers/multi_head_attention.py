@@ -127,18 +127,20 @@ class _ProjectedAttention(Layer):
         first, reach = 0, None  # the place of the first query among the keys, and how many of these are there
         scope = current_decoding() if use_causal_mask and cache is None else None
         if scope is not None:
-            cache, cache_update_index = scope.take(self, query.shape[0]), scope.first
-        if cache is None:
-            k, v = self._key_dense(key), self._value_dense(value)
+            k, v = scope.add(self, self._key_dense(key), self._value_dense(value))
+            cache_update_index = scope.first
+        elif cache is None:
+            k, v, cache_update_index = self._key_dense(key), self._value_dense(value), None
         else:
             k, v, cache = self._with_cache(key, value, cache, cache_update_index)
-            if cache_update_index is not None:
-                first, reach = cache_update_index, cache_update_index + value.shape[1]
+        if cache_update_index is not None:
+            first, reach = cache_update_index, cache_update_index + value.shape[1]
         masks = query_mask, value_mask, key_mask, attention_mask
         alone = (
             use_causal_mask
             and len(self.attention_axes) == 1
             and cache is None
+            and scope is None
             and all(m is None for m in masks[1:])
             and not self._asks_more(query_mask)
         )
@@ -149,10 +151,7 @@ class _ProjectedAttention(Layer):
             result = result * ops.sigmoid(self._gate_dense(query))
         found = [self._output_dense(result)]
         found += [weights] if return_attention_scores else []
-        if scope is not None:
-            scope.after.append(cache)
-        elif cache is not None:
-            found.append(cache)
+        found += [] if cache is None else [cache]
         return tuple(found) if len(found) > 1 else found[0]
 
     def _asks_more(self, query_mask: Any) -> bool:

@@ -90,7 +90,7 @@ def _steps(session: Session, room: int, temperature: float, top_k: int | None, e
 
     def step(values: list[Any], at: Any, state: list[Any]) -> tuple[list[Any], None]:
         text, done, seeds, scores, *caches = state
-        now, seeds = engine.split_seed(seeds)
+        now, seeds = engine.split_seed(seeds) if temperature else (None, seeds)
         token = _pick(scores, now, temperature, top_k)
         if end_token is not None:
             token = ops.where(done, end_token, token)
