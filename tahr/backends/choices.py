@@ -29,6 +29,7 @@ WAYS = {
     "attention": ("fused", "chunks", "whole"),
     "convolution": ("direct", "patches", "native"),
     "pooling": ("slices", "native"),
+    "product": ("onednn", "native"),
     "recurrence": ("fused", "steps"),
 }
 

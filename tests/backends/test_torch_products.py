@@ -104,6 +104,22 @@ def test_what_is_left_to_torch(taken: Any) -> None:
     assert taken == []
 
 
+def test_the_way_is_told_and_can_be_forced(taken: Any) -> None:
+    model = keras.Sequential(
+        [keras.Input((FEATURES,)), layers.Dense(UNITS, name="wide"), layers.Dense(1)], name="sequential"
+    )
+    told = model.explain_kernels(np.zeros((ROWS, FEATURES)), print_fn=lambda text: None)
+    assert [choice[:3] for choice in told] == [("sequential/wide", "product", "onednn")]
+    x, kernel = draw(ROWS, FEATURES), draw(FEATURES, UNITS)
+    taken.clear()
+    with keras.utils.forced_kernels(product="native"):
+        wanted = ops.matmul(x, kernel)
+    assert taken == []
+    with keras.utils.forced_kernels(product="onednn"):
+        np.testing.assert_allclose(ops.matmul(x[:1], kernel), wanted[:1], **NEAR)
+    assert taken == [(1, FEATURES)]
+
+
 def faults(**variables: str) -> int:
     """Return how many pages of memory were fetched for 20 arrays of 40 MB, one after the other, and others before."""
     code = """

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from tahr.backends.choices import choose, wish
 from tahr.backends.forward import is_forward
 from tahr.backends.torch.autodiff import _transforming
 
@@ -36,11 +37,21 @@ def _by_onednn(x: Any, kernel: Any) -> bool:
     if not _HAS_ONEDNN or count == 0 or x.dtype is not torch.float32 or kernel.dtype is not torch.float32:
         return False
     rows = x.numel() // kernel.shape[0]
-    if rows < FEWEST_ROWS or rows * count < FEWEST_PRODUCTS or not torch.backends.mkldnn.enabled:
+    many = rows >= FEWEST_ROWS and rows * count >= FEWEST_PRODUCTS
+    if rows == 0 or not (many or wish("product")) or not torch.backends.mkldnn.enabled:
         return False
     here = x.device.type == "cpu" and kernel.device.type == "cpu"
     plain = type(x) in _ARRAYS and type(kernel) in _ARRAYS  # neither fake nor of a user's own kind
-    return here and plain and not (torch.compiler.is_compiling() or is_forward() or _transforming())
+    if not (here and plain) or torch.compiler.is_compiling() or is_forward() or _transforming():
+        return False
+    sizes = " x ".join(map(str, kernel.shape))
+    way = choose(
+        "product",
+        ("onednn", many, f"{rows} rows by {sizes} are many"),
+        ("native", True, f"{rows} rows by {sizes} are few"),
+        ("onednn", True, ""),
+    )
+    return way == "onednn"
 
 
 def _join(x: Any, kernel: Any, bias: Any) -> Any:
