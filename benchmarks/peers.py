@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Peer:
-    """One thing to measure: `module` is keras or tahr, or None for hand-written code on `backend`."""
+    """One thing to measure: `module` is keras or tahr, or None for hand-written code on `backend`.
+
+    `tool` is a program that has to be there, too.
+    """
 
     name: str
     label: str
     module: str | None
     backend: str
+    tool: str | None = None
 
     @property
     def python(self) -> str:
@@ -27,8 +32,10 @@ class Peer:
 
     @property
     def is_here(self) -> bool:
-        """Whether its framework can be imported; the environment of Keras has all of them."""
-        return self.module == "keras" or importlib.util.find_spec(self.backend.replace("scikit-", "sk")) is not None
+        """Whether its framework can be imported, and its tool run; the environment of Keras has all frameworks."""
+        framework = self.backend.replace("scikit-", "sk")
+        has_framework = self.module == "keras" or importlib.util.find_spec(framework) is not None
+        return has_framework and (self.tool is None or shutil.which(self.tool) is not None)
 
     @property
     def packages(self) -> list[str]:
@@ -53,6 +60,7 @@ PEERS = {
         Peer("jax_patches", "raw JAX, k steps, convolutions as patches", None, "jax"),
         Peer("torch", "raw torch, eager", None, "torch"),
         Peer("torch_fused", "raw torch, eager, fused Adam", None, "torch"),
+        Peer("torch_compiled", "raw torch, compiled", None, "torch", tool="g++"),
         Peer("sklearn", "scikit-learn", None, "scikit-learn"),
     )
 }
@@ -77,6 +85,7 @@ def environment(peer: Peer, threads: int) -> dict[str, str]:
         "KERAS_BACKEND": peer.backend,
         "TAHR_BACKEND": peer.backend,
         "TAHR_COMPILE_CACHE": "0",  # times to start are those of a first run
+        "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1",
         "PYTHONDONTWRITEBYTECODE": "",  # what is imported was compiled before, as after an installation
     }
     if peer.module == "tahr":

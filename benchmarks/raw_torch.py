@@ -1,4 +1,4 @@
-"""The same training and prediction written by hand on eager torch, as its tutorials do it."""
+"""The same training and prediction written by hand on torch, eager or compiled, as its tutorials do it."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from workloads.base import LEARNING_RATE, Repeated, Task
 class Training(Repeated):
     """Epochs over data held as tensors, shuffled by index; metrics are summed on the device, read once an epoch."""
 
-    def __init__(self, task: Task, fused: bool) -> None:
-        self.task, self.fused = task, fused
+    def __init__(self, task: Task, fused: bool, compiled: bool) -> None:
+        self.task, self.fused, self.compiled = task, fused, compiled
         x, y = task.data()
         self.steps = len(x) // task.batch_size
         self.x, self.y = torch.from_numpy(np.ascontiguousarray(task.torch_layout(x))), torch.from_numpy(y)
@@ -21,26 +21,27 @@ class Training(Repeated):
             self.y = torch.from_numpy(np.ascontiguousarray(task.torch_layout(y)))
 
     def build(self) -> None:
-        self.network = self.task.torch_network()
+        self.network: Any = self.task.torch_network()
         # fused=None leaves the choice to torch, which is what most scripts do.
         options = {"fused": True} if self.fused else {}
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=LEARNING_RATE, **options)
+        self.both: Any = torch.compile(self._loss_and_hits) if self.compiled else self._loss_and_hits
 
     def units(self, count: int) -> None:
         size, rows = self.task.batch_size, self.steps * self.task.batch_size
         for _ in range(count):
             loss_sum, hits = torch.zeros(()), torch.zeros(())
             for index in torch.randperm(len(self.x))[:rows].split(size):
-                logits, labels = self.network(self.x[index]), self.y[index]
                 self.optimizer.zero_grad()
-                loss, hit = self._loss_and_hits(logits, labels)
+                loss, hit = self.both(self.x[index], self.y[index])
                 loss.backward()
                 self.optimizer.step()
                 loss_sum += loss.detach()
                 hits += hit
             self.logs = {"loss": loss_sum.item() / self.steps, "accuracy": hits.item() / rows}
 
-    def _loss_and_hits(self, logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _loss_and_hits(self, x: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = self.network(x)
         if self.task.loss == "binary":
             logits = logits[:, 0]
             loss = functional.binary_cross_entropy_with_logits(logits, labels)

@@ -131,13 +131,13 @@ def training_runner(task: Task) -> Callable[[Any], Runner]:
             return Training(task, peer.name)
         from raw_torch import Training
 
-        return Training(task, fused=peer.name == "torch_fused")
+        return Training(task, fused=peer.name == "torch_fused", compiled=peer.name == "torch_compiled")
 
     return runner
 
 
 API_PEERS = ("tahr_jax", "tahr_torch", "tahr_tensorflow", "keras_jax", "keras_torch", "keras_tensorflow")
-TRAINING_PEERS = (*API_PEERS, "jax_loop", "torch")
+TRAINING_PEERS = (*API_PEERS, "jax_loop", "torch", "torch_compiled")
 
 
 def training_workload(name: str, title: str, task: Task) -> Workload:

@@ -104,7 +104,7 @@ WORKLOADS = (
         scale=1e3,
         peers=(
             *API_PEERS,
-            *("jax_loop", "jax_scan", "jax_patches", "torch", "torch_fused"),
+            *("jax_loop", "jax_scan", "jax_patches", "torch", "torch_fused", "torch_compiled"),
         ),
         runner=training_runner(TASK),
         expected={

@@ -10,7 +10,7 @@ from workloads.base import API_PEERS, Bar, Repeated, Runner, Task, Workload, glo
 
 PEERS = (
     *API_PEERS,
-    *("jax_loop", "jax_scan", "torch", "torch_fused", "sklearn"),
+    *("jax_loop", "jax_scan", "torch", "torch_fused", "torch_compiled", "sklearn"),
 )
 
 
