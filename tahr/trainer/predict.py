@@ -8,6 +8,7 @@ from typing import IO, Any
 import numpy as np
 
 from tahr import tree
+from tahr.trainer.padding import fill, treats_rows_alone
 from tahr.trainer.prepare import build
 from tahr.trainer.session import Session, holds_text, session_of
 from tahr.trainer.sources.arrays import to_arrays
@@ -108,16 +109,21 @@ def _predict_batches(
     bar = _progress(verbose, source.steps)
     listeners.on_predict_begin()
     waiting: deque[Any] = deque()
+    full = 0  # rows of the batches before
     for step, batch in enumerate(_batches(source, x, steps)):
         listeners.on_predict_batch_begin(step)
-        waiting.append(session.predict(batch))
+        rows = _host_rows(batch)
+        if 0 < rows < full and not listeners.wants_predict_batches and session.compiles and treats_rows_alone(model):
+            batch = fill(batch, full)
+        full = max(full, rows)
+        waiting.append((session.predict(batch), rows if rows < full else None))
         if len(waiting) >= IN_FLIGHT:
-            yield _to_host(session, waiting.popleft())
-        listeners.on_predict_batch_end(step, {"outputs": waiting[-1]} if listeners.wants_predict_batches else None)
+            yield _to_host(session, *waiting.popleft())
+        listeners.on_predict_batch_end(step, {"outputs": waiting[-1][0]} if listeners.wants_predict_batches else None)
         if bar is not None:
             bar.update(step + 1)
     while waiting:
-        yield _to_host(session, waiting.popleft())
+        yield _to_host(session, *waiting.popleft())
     listeners.on_predict_end()
     if bar is not None:
         bar.finish()
@@ -140,8 +146,17 @@ def _inputs(batch: Any) -> Any:
     return batch[0] if isinstance(batch, tuple) else batch
 
 
-def _to_host(session: Session, outputs: Any) -> Any:
+def _host_rows(batch: Any) -> int:
+    """Return the rows of a batch of numbers that is on the host, or 0."""
+    arrays = tree.flatten(batch)
+    fit = all(type(a) is np.ndarray and a.ndim and a.dtype.kind in "fiub" for a in arrays)
+    return len(arrays[0]) if arrays and fit else 0
+
+
+def _to_host(session: Session, outputs: Any, rows: int | None = None) -> Any:
     to_numpy = session.engine.to_numpy
+    if rows is not None:
+        return tree.map_structure(lambda x: to_numpy(x)[:rows], outputs)
     if isinstance(outputs, (list, tuple, dict)):
         return tree.map_structure(to_numpy, outputs)
     return to_numpy(outputs)

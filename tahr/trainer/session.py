@@ -11,6 +11,7 @@ import numpy as np
 
 from tahr import backends, ops, tree
 from tahr.arithmetic import OPERATIONS
+from tahr.backends.backend import Backend
 from tahr.layers.layer import Layer
 from tahr.layers.structure import Snapshot, known_structure, swaps
 from tahr.metrics import Metric
@@ -52,6 +53,7 @@ class Session:
         compiled = model._compiled
         self.eager = compiled is not None and (compiled.run_eagerly or compiled.jit_compile is False)
         self.fused = compiled is not None and compiled.jit_compile is True and not self.eager
+        self.compiles = self.fused or (not self.eager and type(self.engine).compile is not Backend.compile)
         cls = type(model)
         from tahr.models.model import Model
 
