@@ -36,6 +36,8 @@ def treats_rows_alone(model: Any) -> bool:
 
     if type(model) not in (Functional, Model, Sequential) or model._function is None:
         return False
+    if any(len(x.shape) < 2 for x in model.inputs):  # whose last axis is that of the rows
+        return False
     return all(
         treats_rows_alone(part) if isinstance(part, Model) else all(map(_is_alone, _with_inner(part)))
         for part in model._function.operations
@@ -48,18 +50,18 @@ def _with_inner(part: Any) -> list[Any]:
 
 def _is_alone(layer: Any) -> bool:
     kind = type(layer)
-    if (
-        kind.__name__ not in ALONE
-        or not kind.__module__.startswith("tahr.layers.")
-        or getattr(layer, "stateful", False)
-    ):
+    if kind.__name__ not in ALONE or not kind.__module__.startswith("tahr.layers."):
+        return False
+    if getattr(layer, "stateful", False) or getattr(layer, "quantization_mode", None) is not None:
         return False
     if kind.__name__ == "EinsumDense" and not _keeps_first_axis(layer.equation):
         return False
+    if kind.__name__ == "Reshape" and not layer.target_shape:
+        return False
     own = vars(layer)
-    axes = [a for name in _AXES for a in tree.flatten(own.get(name)) if a is not None]
+    axes = (a for name in _AXES for a in tree.flatten(own.get(name)) if a is not None)
     functions = (value for value in own.values() if callable(value))
-    return 0 not in axes and own.get("quantization_mode") is None and all(map(_is_ours, functions))
+    return all(a == -1 or a > 0 for a in axes) and all(map(_is_ours, functions))
 
 
 def _keeps_first_axis(equation: str) -> bool:

@@ -112,11 +112,11 @@ def _predict_batches(
     full = 0  # rows of the batches before
     for step, batch in enumerate(_batches(source, x, steps)):
         listeners.on_predict_batch_begin(step)
-        rows = _host_rows(batch)
+        rows, cut = _host_rows(batch), None
         if 0 < rows < full and not listeners.wants_predict_batches and session.compiles and treats_rows_alone(model):
-            batch = fill(batch, full)
+            batch, cut = fill(batch, full), rows
         full = max(full, rows)
-        waiting.append((session.predict(batch), rows if rows < full else None))
+        waiting.append((session.predict(batch), cut))
         if len(waiting) >= IN_FLIGHT:
             yield _to_host(session, *waiting.popleft())
         listeners.on_predict_batch_end(step, {"outputs": waiting[-1][0]} if listeners.wants_predict_batches else None)
