@@ -33,16 +33,18 @@ def multiply_rows(x: Any, kernel: Any) -> Any:
 
 
 def _by_onednn(x: Any, kernel: Any) -> bool:
+    plain = type(x) in _ARRAYS and type(kernel) in _ARRAYS  # neither fake nor of a user's own kind
+    if not (_HAS_ONEDNN and plain) or torch.compiler.is_compiling():  # which guards the sizes that it compares
+        return False
     count = kernel.numel()
-    if not _HAS_ONEDNN or count == 0 or x.dtype is not torch.float32 or kernel.dtype is not torch.float32:
+    if count == 0 or x.dtype is not torch.float32 or kernel.dtype is not torch.float32:
         return False
     rows = x.numel() // kernel.shape[0]
     many = rows >= FEWEST_ROWS and rows * count >= FEWEST_PRODUCTS
     if rows == 0 or not (many or wish("product")) or not torch.backends.mkldnn.enabled:
         return False
     here = x.device.type == "cpu" and kernel.device.type == "cpu"
-    plain = type(x) in _ARRAYS and type(kernel) in _ARRAYS  # neither fake nor of a user's own kind
-    if not (here and plain) or torch.compiler.is_compiling() or is_forward() or _transforming():
+    if not here or is_forward() or _transforming():
         return False
     sizes = " x ".join(map(str, kernel.shape))
     way = choose(
