@@ -507,7 +507,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 
 @implements
 def _einsum(operands: Any, subscripts: str) -> Any:
-    if len(operands) == 2 and (axes := summed_over(subscripts)):
+    if len(operands) == 2 and not torch.compiler.is_compiling() and (axes := summed_over(subscripts)):
         first, second = operands
         if first.ndim > 2 and first.dtype.is_floating_point and first.shape[first.ndim - axes :] == second.shape[:axes]:
             matrix = second.reshape(math.prod(second.shape[:axes]), -1)
