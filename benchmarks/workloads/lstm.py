@@ -89,7 +89,7 @@ WORKLOADS = (
         scale=1e3,
         peers=(
             *API_PEERS,
-            *("jax_loop", "jax_scan", "torch", "torch_fused"),
+            *("jax_loop", "jax_scan", "torch", "torch_fused", "torch_compiled"),
         ),
         runner=training_runner(TASK),
         expected={

@@ -109,13 +109,14 @@ def _predict_batches(
     bar = _progress(verbose, source.steps)
     listeners.on_predict_begin()
     waiting: deque[Any] = deque()
-    full = 0  # rows of the batches before
+    full = 0  # rows of the first batch
     for step, batch in enumerate(_batches(source, x, steps)):
         listeners.on_predict_batch_begin(step)
-        rows, cut = _host_rows(batch), None
+        is_last, cut = step + 1 == source.steps, None
+        rows = _host_rows(batch) if step == 0 or is_last else 0
+        full = rows if step == 0 else full
         if 0 < rows < full and not listeners.wants_predict_batches and session.compiles and treats_rows_alone(model):
             batch, cut = fill(batch, full), rows
-        full = max(full, rows)
         waiting.append((session.predict(batch), cut))
         if len(waiting) >= IN_FLIGHT:
             yield _to_host(session, *waiting.popleft())

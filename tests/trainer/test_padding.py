@@ -89,6 +89,14 @@ def test_no_second_program() -> None:
     assert model._session._functions["predict"][0]._cache_size() == 2
 
 
+@pytest.mark.skipif(config.backend() != "jax", reason="counts the programs of JAX")
+def test_short_batches_before_the_last_are_no_work_of_long_ones() -> None:
+    model = ALONE["dense"]()
+    found = model.predict((part for part in (X, X[:1], X[1:3])), verbose=0)
+    assert len(found) == 73
+    assert model._session._functions["predict"][0]._cache_size() == 3
+
+
 def test_callbacks_see_the_rows_that_are_there() -> None:
     seen: list[int] = []
 

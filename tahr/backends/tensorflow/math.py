@@ -189,7 +189,7 @@ backend.own.update(
     conjugate=lambda x: tf.math.conj(x) if x.dtype.is_complex else x,
     imag=lambda x: tf.math.imag(x) if x.dtype.is_complex else tf.zeros_like(x),
     angle=lambda x: tf.math.atan2(backend.own["imag"](x), tf.math.real(x)),
-    isreal=lambda x: backend.own["imag"](x) == 0,
+    isreal=lambda x: ~tf.cast(backend.own["imag"](x), tf.bool),
 )
 
 
