@@ -40,6 +40,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in dropped]
 
 
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """Begin every test with the same random state, whatever ran before it in the process."""
+    from tahr import utils
+
+    utils.set_random_seed(0)
+
+
 @pytest.fixture
 def backend() -> str:
     """The name of the backend in use, as `tahr.config.backend()` gives it."""

@@ -193,6 +193,14 @@ def _extremum(name: str) -> Callable[..., Any]:
 _OWN["max"], _OWN["min"] = _extremum("max"), _extremum("min")
 
 
+def _of_numbers(name: str) -> Callable[..., Any]:
+    """A question that the standard lets one ask of numbers only, asked of truth values too."""
+    return lambda self, x: getattr(self.xp, name)(self.cast(x, "uint8") if dtypes.of(x) == "bool" else x)
+
+
+_OWN |= {name: _of_numbers(name) for name in ("isfinite", "isinf", "isnan")}
+
+
 def _running(name: str) -> Callable[..., Any]:
     def run(self: ArrayApi, x: Any, axis: int | None = None, dtype: Any = None) -> Any:
         x, place = (self.xp.reshape(x, (-1,)), 0) if axis is None else (x, axis)

@@ -113,7 +113,7 @@ ELEMENTWISE = [
     row("erfinv", UNIT, expect=scipy.special.erfinv),
     row("angle", A, grad=False),
     *each("isfinite isinf isnan isposinf isneginf signbit isreal logical_not", SPECIAL, grad=False),
-    *each("isreal isfinite isnan isposinf", BOOLS, grad=False),
+    *each("isreal isfinite isinf isnan isposinf isneginf", BOOLS, grad=False),
     row("nan_to_num", SPECIAL, nan=1.0, posinf=9.0, neginf=-9.0, grad=False),
     *each("add subtract multiply maximum minimum fmax fmin arctan2 hypot logaddexp logaddexp2", A, B),
     *each("divide true_divide power", POSITIVE, B),
