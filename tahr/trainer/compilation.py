@@ -7,6 +7,7 @@ from tahr import losses, metrics, ops, optimizers, tree
 from tahr.losses.loss import FunctionLoss, Loss, multiply_weights
 from tahr.masks import get_mask
 from tahr.metrics.choose import SHAPE_DEPENDENT, choose_by_shape
+from tahr.trainer.step import rows_of
 
 __all__ = ["Compiled", "compile_model"]
 
@@ -134,7 +135,7 @@ class Compiled:
             i = term.index
             value = term.loss(targets[i], outputs[i], weights[i])
             if term.tracker is not None:
-                term.tracker.update_state(value, sample_weight=_rows(outputs[i]))
+                term.tracker.update_state(value, sample_weight=rows_of(outputs[i]))
             if term.weight is not None:
                 value = value * term.weight
             total = value if total is None else total + value
@@ -374,7 +375,3 @@ def _align(y: Any, y_pred: Any, names: list[str], what: str) -> list[Any]:
     if len(flat) != len(names):
         raise ValueError(f"The model has {len(names)} outputs {names}; received {len(flat)} {what}.")
     return flat
-
-
-def _rows(x: Any) -> int:
-    return x.shape[0] if len(x.shape) else 1

@@ -16,7 +16,7 @@ from tahr.trainer.resume import Training
 from tahr.trainer.session import Session, to_numbers
 from tahr.trainer.sources import Chunk, Source
 from tahr.trainer.sources.make import make_source, split_validation, weigh_classes
-from tahr.trainer.sources.source import Timed
+from tahr.trainer.sources.source import Feed, Timed
 from tahr.trainer.span import ENDLESS, Span
 from tahr.trainer.step import unpack
 from tahr.trainer.text_entry import TextEntry
@@ -207,7 +207,7 @@ def _run_epoch(
     step, latest = training.step, training.logs
     if step == 0:
         session.reset_metrics()
-    began, feed = time.perf_counter(), Timed(source.feed(training.epoch, step))
+    began, feed = time.perf_counter(), Timed(_feed(session, "train", source, training.epoch, step))
     training.feed = feed
     one_by_one = listeners.wants_batches
     try:
@@ -241,6 +241,12 @@ def _run_epoch(
     return _logs(session, latest)
 
 
+def _feed(session: Session, kind: str, source: Source, epoch: int, start: int = 0) -> Feed:
+    feed = source.feed(epoch, start)
+    feed.whole = source.whole_batch() if session.fills(kind) else 0
+    return feed
+
+
 def _logs(session: Session, latest: Any) -> dict[str, Any]:
     return session.results() if latest is None else to_numbers(latest, session.engine)
 
@@ -262,7 +268,7 @@ def _run_evaluation(
 ) -> dict[str, Any]:
     session.reset_metrics()
     listeners.on_test_begin()
-    feed = source.feed(epoch)
+    feed = _feed(session, "test", source, epoch)
     one_by_one = listeners.wants_test_batches
     step, latest = 0, None
     try:

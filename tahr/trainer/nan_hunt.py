@@ -55,9 +55,7 @@ class NanHunt:
         place = f"Epoch {self.training.epoch + 1}, batch {number + 1}"
         after = "The weights are those of before this batch."
         with engine.no_grad():
-            batch = tree.map_structure(
-                lambda a: None if a is None else engine.tensor(a), chunk.fetch(chunk.arrays, index, chunk.offset)
-            )
+            batch = chunk.batch(index)
         x, y, sample_weight = unpack(batch)
         found = self._forward(x)
         if found is not None:

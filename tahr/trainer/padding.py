@@ -1,17 +1,18 @@
 """A last batch with fewer rows is filled up to those before it, so that the code compiled for these serves it, too.
 
-It is done where an output depends on its own row alone, so that it is exact: in models made of layers that are known
-for that.
+It is done where it is exact: where an output depends on its own row alone, in models made of layers that are known for
+that, and where losses and metrics leave out the rows that a mask says do not count.
 """
 
 from typing import Any
 
 import numpy as np
 
-from tahr import tree
+from tahr import backends, tree
 from tahr.layers.layer import Layer
+from tahr.losses.loss import Loss
 
-__all__ = ["fill", "treats_rows_alone"]
+__all__ = ["counts_rows_alone", "fill", "treats_rows_alone"]
 
 # Layers that, outside of training, have nothing to do with other rows of a batch unless an `axis` says so.
 _NAMES = """
@@ -29,6 +30,13 @@ _NAMES = """
 ALONE = frozenset(_NAMES.split())
 _AXES = ("axis", "axes", "attention_axes")
 
+# Attributes of layers that draw other numbers for more rows in training.
+_DRAWING = ("dropout", "rate", "recurrent_dropout", "stddev")
+
+# Losses that compare rows, and metrics that count what has no weight.
+_COMPARING = frozenset({"Circle", "Dice", "Tversky", "circle", "dice", "tversky"})
+_COUNTING = frozenset({"R2Score"})
+
 
 def treats_rows_alone(model: Any) -> bool:
     """Return whether it is known that each row of what `predict` gives depends on the same row of its inputs alone."""
@@ -42,6 +50,41 @@ def treats_rows_alone(model: Any) -> bool:
         treats_rows_alone(part) if isinstance(part, Model) else all(map(_is_alone, _with_inner(part)))
         for part in model._function.operations
     )
+
+
+def counts_rows_alone(model: Any, training: bool) -> bool:
+    """Return whether a step of a compiled model gives the same if rows are added that a mask says do not count."""
+    compiled = model._compiled
+    if not treats_rows_alone(model) or any(len(x.shape) < 2 for x in model.outputs):
+        return False
+    layers = model._flatten_layers()
+    if any(map(_adds_losses, layers)) or (training and any(map(_mixes_rows, layers))):
+        return False
+    losses = (term.loss for term in compiled._terms)
+    return all(map(_weighs_rows, losses)) and all(_weighs_rows(report.metric) for report in compiled._reports)
+
+
+def _adds_losses(layer: Any) -> bool:
+    return layer.activity_regularizer is not None or type(layer).__name__ == "ActivityRegularization"
+
+
+def _mixes_rows(layer: Any) -> bool:
+    return type(layer).__name__ == "BatchNormalization" or any(vars(layer).get(name) for name in _DRAWING)
+
+
+def _weighs_rows(part: Any) -> bool:
+    """Return whether a loss or a metric has one value for each row, which a weight of 0 leaves out."""
+    kind, own = type(part), vars(part)
+    if not kind.__module__.startswith(("tahr.losses.", "tahr.metrics.")) or kind.__name__ in _COUNTING:
+        return False
+    function = own.get("fn")
+    if kind.__name__ in _COMPARING or getattr(function, "__name__", None) in _COMPARING:
+        return False
+    if isinstance(part, Loss):
+        exact = part.dtype in ("float32", "float64") and part.reduction not in ("none", None)
+    else:
+        exact = own.get("ignore_class") is None  # which a metric counts in another way beside weights
+    return exact and _keeps_rows_apart(own)
 
 
 def _with_inner(part: Any) -> list[Any]:
@@ -58,7 +101,11 @@ def _is_alone(layer: Any) -> bool:
         return False
     if kind.__name__ == "Reshape" and not layer.target_shape:
         return False
-    own = vars(layer)
+    return _keeps_rows_apart(vars(layer))
+
+
+def _keeps_rows_apart(own: dict[str, Any]) -> bool:
+    """Return whether no attribute is an axis of rows or a function of a user's own."""
     axes = (a for name in _AXES for a in tree.flatten(own.get(name)) if a is not None)
     functions = (value for value in own.values() if callable(value))
     return all(a == -1 or a > 0 for a in axes) and all(map(_is_ours, functions))
@@ -76,5 +123,12 @@ def _is_ours(function: Any) -> bool:
 
 
 def fill(batch: Any, rows: int) -> Any:
-    """Return a nested structure of arrays with their last row repeated up to so many rows."""
-    return tree.map_structure(lambda a: np.concatenate([a, np.repeat(a[-1:], rows - len(a), 0)]), batch)
+    """Return a nested structure of arrays (or None) on the host, with their last row repeated up to so many rows."""
+
+    def longer(a: Any) -> Any:
+        if a is None:
+            return None
+        host = a if isinstance(a, np.ndarray) else backends.current().to_numpy(a)
+        return np.concatenate([host, np.repeat(host[-1:], rows - len(host), 0)])
+
+    return tree.map_structure(longer, batch)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tahr import tree
 from tahr.callbacks import CallbackList
 from tahr.trainer.layer_times import LONGEST, time_layers
 from tahr.trainer.resume import Training
@@ -171,9 +170,7 @@ class Profiler:
         """Return the share of a forward pass in which operations wait for Python, and the times of the layers."""
         session, engine = self.session, self.session.engine
         with engine.no_grad():
-            batch = tree.map_structure(
-                lambda a: None if a is None else engine.tensor(a), chunk.fetch(chunk.arrays, chunk.start, chunk.offset)
-            )
+            batch = chunk.batch(chunk.start)
         x = unpack(batch)[0]
         python = 0.0
         if not session.fused:

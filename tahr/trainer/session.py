@@ -18,9 +18,11 @@ from tahr.metrics import Metric
 from tahr.optimizers import Optimizer
 from tahr.random import SeedGenerator
 from tahr.trainer.guards import Guard
+from tahr.trainer.padding import counts_rows_alone
 from tahr.trainer.sources import Chunk
+from tahr.trainer.sources.source import Filled
 from tahr.trainer.stateless import run_step
-from tahr.trainer.step import quiet
+from tahr.trainer.step import counting, quiet
 from tahr.variables import DirectScope, StatelessScope, Variable
 
 __all__ = ["Session", "session_of"]
@@ -82,6 +84,7 @@ class Session:
         self.signature, self.swaps = signature_of(model), swaps()
         self._note_parts(model)
         self.checks.clear()
+        self._fills: dict[str, bool] = {}
         known: dict[int, Variable] = {}
         groups: dict[str, list[Variable]] = {}
         for name, variables in parts.items():
@@ -168,7 +171,8 @@ class Session:
                 values = [session.engine.leaf(value, old) for value, old in zip(new, values, strict=True)]
                 session._order[kind] = list(logs or {})
                 return values, _scalars(logs, session.engine)
-            with quiet():
+            batch, counts = batch if isinstance(batch, Filled) else (batch, None)
+            with quiet(), counting(counts):
                 return session._scoped(kind, values, lambda model: run_step(model, kind, batch))[0], None
 
         return step
@@ -192,6 +196,13 @@ class Session:
 
             found = self._functions[key] = run if self.eager else engine.compile(run, donate=(0,))
         return found
+
+    def fills(self, kind: str) -> bool:
+        """Return whether a batch with fewer rows is filled up, since that saves a compilation and changes nothing."""
+        if kind not in self._fills:
+            possible = self.compiles and not self.own_logs[kind]
+            self._fills[kind] = possible and counts_rows_alone(self.model, kind == "train")
+        return self._fills[kind]
 
     def use_fused(self, kind: str, chunk: Chunk, fused: bool) -> None:
         """Let the steps of chunks like this one be compiled, or run as they are, from now on."""

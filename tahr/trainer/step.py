@@ -7,37 +7,51 @@ from typing import Any
 
 from tahr import ops, tree
 from tahr.autodiff import value_and_grad
+from tahr.losses.loss import both_masks
 from tahr.masks import get_mask, set_mask
 
 __all__ = [
     "compute_loss",
     "compute_metrics",
+    "counting",
     "metrics_result",
     "pack",
     "predict_step",
     "quiet",
+    "rows_of",
     "test_step",
     "train_step",
     "unpack",
 ]
 
 
-class _Quiet(threading.local):
+class _Now(threading.local):
     def __init__(self) -> None:
-        self.on = False  # of the object, not of the class: torch.compile notes where it finds things
+        self.quiet = False  # of the object, not of the class: torch.compile notes where it finds things
+        self.counts: Any = None
 
 
-_quiet = _Quiet()
+_now = _Now()
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """A scope in which steps return no metric values, because the loop reads them itself now and then."""
-    outer, _quiet.on = _quiet.on, True
+    outer, _now.quiet = _now.quiet, True
     try:
         yield
     finally:
-        _quiet.on = outer
+        _now.quiet = outer
+
+
+@contextlib.contextmanager
+def counting(rows: Any) -> Iterator[None]:
+    """A scope in which only those rows of a batch count where the mask `rows` is True; None means all."""
+    outer, _now.counts = _now.counts, rows
+    try:
+        yield
+    finally:
+        _now.counts = outer
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:
@@ -67,7 +81,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     x, y, sample_weight = unpack(data)
 
     def objective() -> Any:
-        y_pred = model(x, training=True)
+        y_pred = _masked(model(x, training=True))
         loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
         return model.optimizer.scale_loss(loss), (loss, y_pred, [get_mask(x) for x in tree.flatten(y_pred)])
 
@@ -78,7 +92,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     for x, mask in zip(tree.flatten(y_pred), masks, strict=True):  # which did not come out with the arrays
         if mask is not None:
             set_mask(x, mask)
-    model._compiled.loss_tracker.update_state(loss, sample_weight=_rows(x))
+    model._compiled.loss_tracker.update_state(loss, sample_weight=rows_of(x))
     model.optimizer.apply(gradients, trainable)
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
@@ -86,9 +100,9 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
 def test_step(model: Any, data: Any) -> dict[str, Any]:
     """Forward pass and metrics."""
     x, y, sample_weight = unpack(data)
-    y_pred = model(x, training=False)
+    y_pred = _masked(model(x, training=False))
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-    model._compiled.loss_tracker.update_state(loss, sample_weight=_rows(x))
+    model._compiled.loss_tracker.update_state(loss, sample_weight=rows_of(x))
     return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
 
@@ -118,7 +132,7 @@ def compute_metrics(model: Any, y: Any, y_pred: Any, sample_weight: Any) -> dict
     """Update the compiled metrics and return all values."""
     if model._compiled is not None:
         model._compiled.update_metrics(y, y_pred, sample_weight)
-    return {} if _quiet.on else model.get_metrics_result()
+    return {} if _now.quiet else model.get_metrics_result()
 
 
 def metrics_result(model: Any) -> dict[str, Any]:
@@ -137,6 +151,17 @@ def metrics_result(model: Any) -> dict[str, Any]:
     return found
 
 
-def _rows(x: Any) -> int:
+def rows_of(x: Any) -> Any:
+    """Return how many rows of a nested structure of arrays count."""
+    if _now.counts is not None:
+        return ops.sum(ops.cast(_now.counts, "float32"))
     first = tree.flatten(x)[0]
     return first.shape[0] if len(first.shape) else 1
+
+
+def _masked(y_pred: Any) -> Any:
+    """Return outputs that carry which of their rows count."""
+    if _now.counts is not None:
+        for x in tree.flatten(y_pred):
+            set_mask(x, both_masks(get_mask(x), _now.counts))
+    return y_pred

@@ -65,7 +65,7 @@ class Block:
                 lists.append(self.lists[place])
                 specs.append(self.form[1][place])
                 continue
-            made = backend.tensor(np.reshape(leaf, (self.count, self.rows, *np.shape(leaf)[1:])))
+            made = backend.tensor(np.reshape(leaf, (self.count, len(leaf) // self.count, *np.shape(leaf)[1:])))
             specs.append((tuple(made.shape[1:]), made.dtype))
             lists.append(tf.raw_ops.TensorListFromTensor(tensor=made, element_shape=made.shape[1:]))
         return Block(self.count, lists, structure, tuple(specs))

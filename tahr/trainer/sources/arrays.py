@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from tahr import backends, dtypes, tree
+from tahr import backends, dtypes, ops, tree
 from tahr.random import host_generator
 from tahr.trainer.sources.rows import Rows, rows_of
-from tahr.trainer.sources.source import Chunk, Feed, Source
+from tahr.trainer.sources.source import Chunk, Feed, Filled, Source, row_count
 
 __all__ = ["ArraySource", "to_arrays"]
 
@@ -121,6 +121,9 @@ class ArraySource(Source):
     def first_batch(self) -> Any:
         return tree.map_structure(lambda a: None if a is None else a[: self.batch_size], self.data)
 
+    def whole_batch(self) -> int:
+        return min(self.batch_size, self.rows)
+
     def order(self, epoch: int) -> np.ndarray | None:
         """Return the row numbers of an epoch in order, or None for their own order."""
         if not self.shuffle:
@@ -173,7 +176,10 @@ class ArraySource(Source):
 
 
 class _RowFeed(Feed):
-    """Chunks of device-resident rows: as many batches as asked for in one, the last short one by itself."""
+    """Chunks of device-resident rows: as many batches as asked for in one.
+
+    The last short one is by itself, or filled up with rows before it.
+    """
 
     def __init__(self, source: ArraySource, data: Any, order: np.ndarray | None, start: int):
         self.data, self.size = data, source.batch_size
@@ -183,9 +189,12 @@ class _RowFeed(Feed):
 
     def take(self, count: int) -> Chunk | None:
         arrays = {"data": self.data, "order": self.order}
-        if self.position < self.full:
-            start, self.position = self.position, min(self.position + count, self.full)
-            return Chunk(("rows", self.size), arrays, start, self.position, _fetch_rows(self.size), self.size)
+        filled = bool(self.whole and self.full and self.rest)
+        if self.position < self.full + filled:
+            start, self.position = self.position, min(self.position + count, self.full + filled)
+            key = ("rows", self.size, "counted") if filled else ("rows", self.size)
+            fetch = (_fetch_filled if filled else _fetch_rows)(self.size)
+            return Chunk(key, arrays, start, self.position, fetch, self.size)
         if self.position == self.full and self.rest:
             self.position += 1
             return Chunk(("rows", self.rest), arrays, 0, 1, _fetch_rows(self.rest), self.rest, self.full * self.size)
@@ -203,6 +212,18 @@ def _fetch_rows(size: int) -> Any:
     return fetch
 
 
+def _fetch_filled(size: int) -> Any:
+    """Return a function for batches of `size` rows, the last of which begins with rows of the one before."""
+    fetch_rows = _fetch_rows(size)
+
+    def fetch(arrays: Any, index: Any, offset: Any) -> Any:
+        wanted = index * size
+        start = ops.minimum(wanted, row_count(arrays["data"]) - size)
+        return Filled(fetch_rows(arrays, 0, start), ops.arange(size) + start >= wanted)
+
+    return fetch
+
+
 class _Endless(Feed):
     """Passes over the data one after the other, cut into epochs of a given number of batches."""
 
@@ -216,12 +237,16 @@ class _Endless(Feed):
     def take(self, count: int) -> Chunk | None:
         if self.left <= 0:
             return None
-        chunk = self.inner.take(min(count, self.left))
+        chunk = self._take(count)
         if chunk is None:
             self.passes += 1
             self.inner = self.source._one_pass(self.passes)
-            chunk = self.inner.take(min(count, self.left))
+            chunk = self._take(count)
         if chunk is not None:
             self.left -= chunk.batches
             self.given += chunk.batches
         return chunk
+
+    def _take(self, count: int) -> Chunk | None:
+        self.inner.whole = self.whole
+        return self.inner.take(min(count, self.left))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from tahr import backends, tree
+from tahr.trainer.padding import fill
 from tahr.trainer.sources.source import Chunk, Feed
 from tahr.trainer.sources.stream import IterableSource, StreamFeed
 from tahr.trainer.step import pack, unpack
@@ -30,7 +31,13 @@ class _BlockFeed(StreamFeed):
             chunk = chunk.part(chunk.start, chunk.start + count)
         self.left -= chunk.batches if self.left > 0 else 0
         self.given += chunk.batches
-        return chunk
+        if not self.whole:
+            return chunk
+        rows = chunk.rows
+        if chunk.longer is not None and chunk.batches == 1 and self._is_filled(rows):
+            chunk = chunk.longer(self.whole)
+        self.counted += rows * chunk.batches
+        return chunk.counted(rows)
 
 
 class NativeSource(IterableSource):
@@ -93,7 +100,7 @@ class NativeSource(IterableSource):
                 part = slice(i * block.rows, (i + 1) * block.rows)
                 self.guarded(tree.map_structure(lambda a: a[part], new), self._place(number + i))  # noqa: B023
             raise
-        return Chunk(("block", block.form), block.lists, 0, block.count, block.fetch(), block.rows), new
+        return _chunk(block), new
 
     def _begin(self) -> tuple[Any, Chunk | None]:
         """Return what reads the next pass, and its first batch if that has been looked at."""
@@ -138,3 +145,12 @@ class NativeSource(IterableSource):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         if state["given"]:
             self._feed = _BlockFeed(self._blocks(None, state["given"]), ahead=1, given=state["given"])
+
+
+def _chunk(block: Any) -> Chunk:
+    def longer(rows: int) -> Chunk:
+        found = block.on_host()
+        return _chunk(block.changed(found, fill(found, rows)))
+
+    fetch = block.fetch()
+    return Chunk(("block", block.form), block.lists, 0, block.count, fetch, block.rows, longer=longer)

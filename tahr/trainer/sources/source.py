@@ -2,9 +2,33 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["Chunk", "Source"]
+from tahr import backends, ops, tree
+
+__all__ = ["Chunk", "Feed", "Filled", "Source", "Timed", "leading", "row_count"]
+
+
+class Filled(NamedTuple):
+    """A batch with rows that do not count: a mask says which do."""
+
+    batch: Any
+    counts: Any
+
+
+def row_count(batch: Any) -> int:
+    """Return the rows of a batch of nested arrays (or None)."""
+    return next(a for a in tree.flatten(batch) if a is not None).shape[0]
+
+
+def leading(fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `fetch` for batches of which the first `offset` rows count."""
+
+    def fetch_filled(arrays: Any, index: Any, offset: Any) -> Any:
+        batch = fetch(arrays, index, 0)
+        return Filled(batch, ops.arange(row_count(batch)) < offset)
+
+    return fetch_filled
 
 
 class Chunk:
@@ -17,15 +41,25 @@ class Chunk:
         offset: passed to `fetch`.
         fetch: function of (arrays, index, offset) that returns a batch; it is traced.
         rows: number of rows of a batch.
+        longer: function of a number of rows that returns the same with the last row of its batch repeated up to it;
+            None where nobody asks for it.
     """
 
-    __slots__ = ("arrays", "fetch", "key", "offset", "rows", "start", "stop")
+    __slots__ = ("arrays", "fetch", "key", "longer", "offset", "rows", "start", "stop")
 
     def __init__(
-        self, key: Any, arrays: Any, start: int, stop: int, fetch: Callable[..., Any], rows: int, offset: int = 0
+        self,
+        key: Any,
+        arrays: Any,
+        start: int,
+        stop: int,
+        fetch: Callable[..., Any],
+        rows: int,
+        offset: int = 0,
+        longer: Callable[[int], "Chunk"] | None = None,
     ):
         self.key, self.arrays, self.start, self.stop = key, arrays, start, stop
-        self.fetch, self.rows, self.offset = fetch, rows, offset
+        self.fetch, self.rows, self.offset, self.longer = fetch, rows, offset, longer
 
     @property
     def batches(self) -> int:
@@ -35,9 +69,26 @@ class Chunk:
         """Return the batches of index `start` up to `stop` alone."""
         return Chunk(self.key, self.arrays, start, stop, self.fetch, self.rows, self.offset)
 
+    def batch(self, index: int) -> Any:
+        """Return the batch of an index as arrays of the backend."""
+        engine = backends.current()
+        found = self.fetch(self.arrays, index, self.offset)
+        found = found.batch if isinstance(found, Filled) else found
+        return tree.map_structure(lambda a: None if a is None else engine.tensor(a), found)
+
+    def counted(self, rows: int) -> "Chunk":
+        """Return the chunk with the first `rows` of its rows counting alone."""
+        return Chunk((*self.key, "counted"), self.arrays, self.start, self.stop, leading(self.fetch), self.rows, rows)
+
 
 class Feed:
-    """The chunks of one epoch."""
+    """The chunks of one epoch.
+
+    Attributes:
+        whole: rows of a batch to which a last one with fewer is filled up, with a mask in all; 0 means that none is.
+    """
+
+    whole = 0
 
     def take(self, count: int) -> Chunk | None:
         """Return the next chunk, of at most `count` batches, or None at the end."""
@@ -98,6 +149,10 @@ class Source:
     def first_batch(self) -> Any:
         """Return a batch on the host, `(x, y, sample_weight)` as far as there are, without using it up."""
         raise NotImplementedError
+
+    def whole_batch(self) -> int:
+        """Return the rows of a batch that is none of fewer rows at the end."""
+        return row_count(self.first_batch())
 
     def plan(self) -> dict[str, Any]:
         """Return what a place in the middle of the data depends on, by names for people."""

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from tahr import backends, tree
+from tahr.trainer.padding import fill
 from tahr.trainer.sources.arrays import to_arrays
-from tahr.trainer.sources.source import Chunk, Feed, Source
+from tahr.trainer.sources.source import Chunk, Feed, Source, row_count
 from tahr.trainer.step import pack, unpack
 
 __all__ = ["IterableSource", "StreamFeed", "endless"]
@@ -36,6 +37,8 @@ class StreamFeed(Feed):
         self.reader = _Reader(batches, ahead)
         self.given, self.alone = given, alone
         self.pending: Any = None
+        self.counted = self.added = 0  # rows that count, and rows that were added
+        self.left_short: set[int] = set()  # numbers of rows that batches are left with
         self.left = limit if limit is not None else -1
         weakref.finalize(self, self.reader.stop)
 
@@ -45,9 +48,10 @@ class StreamFeed(Feed):
         first = self._next()
         if first is _END:
             return None
+        first, rows = self._filled(first)
         found, size = [first], _bytes(first)
         width = 1 if self.alone else _width(count, size, self.left)
-        while len(found) < width:
+        while len(found) < width and rows == row_count(first):
             batch = self._next()
             if batch is _END:
                 break
@@ -57,7 +61,26 @@ class StreamFeed(Feed):
             found.append(batch)
         self.left -= len(found) if self.left > 0 else 0
         self.given += len(found)
-        return _chunk(found, width)
+        self.counted += rows * len(found)
+        chunk = _chunk(found, width)
+        return chunk.counted(rows) if self.whole else chunk
+
+    def _filled(self, batch: Any) -> tuple[Any, int]:
+        """Return a batch, with more rows if it is to have more, and how many count."""
+        rows = row_count(batch)
+        alike = all(a is None or len(a) == rows for a in tree.flatten(batch))
+        return (fill(batch, self.whole) if alike and self._is_filled(rows) else batch), rows
+
+    def _is_filled(self, rows: int) -> bool:
+        """Return whether a batch of so many rows is filled up; no more rows are added than count, but for one batch."""
+        missing = self.whole - rows
+        if missing <= 0 or rows in self.left_short:
+            return False
+        if self.added + missing > self.counted + self.whole:
+            self.left_short.add(rows)
+            return False
+        self.added += missing
+        return True
 
     def _next(self) -> Any:
         if self.pending is not None:
@@ -131,7 +154,7 @@ def _form(batch: Any) -> Any:
 
 def _chunk(found: list[Any], width: int) -> Chunk:
     engine = backends.current()
-    rows = len(next(a for a in tree.flatten(found[0]) if a is not None))
+    rows = row_count(found[0])
     if width == 1:
         arrays = tree.map_structure(lambda a: None if a is None else engine.tensor(a), found[0])
         return Chunk(("one",), arrays, 0, 1, _fetch_only, rows)
