@@ -70,6 +70,10 @@ class StatelessScope:
     def state_mapping(self) -> dict[int, Any]:
         return self.values
 
+    def may_overwrite(self) -> bool:
+        """Return whether the values may be overwritten now; what is assigned after that is known by then."""
+        return self.donated
+
     def add_loss(self, loss: Any) -> None:
         """Keep a loss that a layer added."""
         self.losses.append(loss)
@@ -271,6 +275,7 @@ class Variable(Arithmetic):
         self._start(initializer, shape, dtype)
 
     def _start(self, initializer: Any, shape: Any, dtype: Any) -> None:
+        adopts = False
         if callable(initializer) and not hasattr(initializer, "shape"):
             if shape is None:
                 raise ValueError(f"Variable {self.path}: an initializer function needs `shape`, but shape is None.")
@@ -285,15 +290,20 @@ class Variable(Arithmetic):
                 self._waits, self._shape = True, wanted
                 self._value = self.backend.blank(wanted, self._dtype)
                 return loading.wait(self, initializer)
-            with self.backend.concrete():  # a variable made while a step is traced outlives the trace
-                value = initializer(wanted, dtype=self._dtype)
+            value = initializer.on_host(wanted, self._dtype) if hasattr(initializer, "on_host") else None
+            if value is None:
+                with self.backend.concrete():  # a variable made while a step is traced outlives the trace
+                    value = initializer(wanted, dtype=self._dtype)
+            elif math.prod(wanted) >= LARGE and self._dtype != "string":
+                adopts = True
         else:
             if isinstance(initializer, KerasTensor):
                 raise ValueError(f"Variable {self.path}: expected an array; received the symbol {initializer!r}.")
             value = initializer.value if isinstance(initializer, Variable) else initializer
             self._dtype = dtypes.canonical(dtypes.standardize_dtype(dtype) if dtype else dtypes.common([value]))
             wanted = shapes.standardize_shape(shape, "shape") if shape is not None else None
-        self._value = self.backend.new_variable(value, self._dtype, self._trainable)
+        make = self.backend.adopt if adopts else self.backend.new_variable
+        self._value = make(value, self._dtype, self._trainable)
         self._shape = tuple(self._value.shape)
         if wanted is not None and self._shape != wanted:
             raise ValueError(f"Variable {self.path}: expected a first value of shape {wanted}; received {self._shape}.")

@@ -4,18 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from tahr import backends, dtypes
+from tahr import backends
 from tahr.backends.backend import numpy_dtype
-from tahr.initializers.initializer import Initializer, to_tensor
+from tahr.initializers.initializer import Initializer
 
 __all__ = ["STFT", "Constant", "Identity", "Ones", "Zeros"]
 
 
-def _filled(shape: Any, value: Any, dtype: Any) -> Any:
-    name = dtypes.canonical(dtypes.standardize_dtype(dtype))
-    kind = np.dtype("float32") if name == "string" else numpy_dtype(name)
-    made = np.zeros(shape, kind) if isinstance(value, (int, float)) and value == 0 else np.full(shape, value, kind)
-    return to_tensor(made, name)
+def _filled(shape: Any, value: Any, dtype: str) -> np.ndarray:
+    kind = np.dtype("float32") if dtype == "string" else numpy_dtype(dtype)
+    zero = isinstance(value, (int, float)) and value == 0
+    return np.zeros(shape, kind) if zero else np.full(shape, value, kind)
 
 
 class Constant(Initializer):
@@ -28,7 +27,7 @@ class Constant(Initializer):
     def __init__(self, value: Any = 0.0):
         self.value = value
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         value = self.value
         if hasattr(value, "shape") and not isinstance(value, np.ndarray):
             value = backends.current().to_numpy(value.value if hasattr(value, "handle") else value)
@@ -42,7 +41,7 @@ class Zeros(Initializer):
     [0.0, 0.0]
     """
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         return _filled(shape, 0, dtype)
 
 
@@ -53,7 +52,7 @@ class Ones(Initializer):
     [1.0, 1.0]
     """
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         return _filled(shape, 1, dtype)
 
 
@@ -74,10 +73,10 @@ class Identity(Initializer):
     def __init__(self, gain: float = 1.0):
         self.gain = gain
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(f"Identity: expected the shape of a matrix; received {tuple(shape)}.")
-        return to_tensor(self.gain * np.eye(*shape, dtype="float32"), dtype)
+        return self.gain * np.eye(*shape, dtype="float32")
 
 
 class STFT(Initializer):
@@ -105,7 +104,7 @@ class STFT(Initializer):
             raise ValueError(f"STFT: expected scaling to be 'density', 'spectrum' or None; received {scaling!r}.")
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         if len(shape) != 3:
             raise ValueError(f"STFT: expected a shape (window length, 1, frequencies); received {tuple(shape)}.")
         from tahr.ops.signal import window_values
@@ -116,4 +115,4 @@ class STFT(Initializer):
         # bins of the one-sided transform of length 2 * (bins - 1), each frequency for each sample
         angle = 2 * np.pi * np.outer(np.arange(length), np.arange(bins)) / (2 * (bins - 1) if bins > 1 else 1)
         wave = np.cos(angle) if self.side == "real" else -np.sin(angle)
-        return to_tensor((wave * (window / scale)[:, None])[:, None, :].astype("float32"), dtype)
+        return (wave * (window / scale)[:, None])[:, None, :].astype("float32")

@@ -7,7 +7,7 @@ import numpy as np
 from tahr import backends, dtypes
 from tahr.recording import Recorded
 
-__all__ = ["Initializer", "to_tensor"]
+__all__ = ["Initializer"]
 
 
 class Initializer(Recorded):
@@ -22,16 +22,19 @@ class Initializer(Recorded):
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
         """Return an array of the given shape and type."""
+        name = dtypes.canonical(dtypes.standardize_dtype(dtype))
+        backend = backends.current()
+        # not `tensor`, whose copies JAX compiles for each shape: building a model compiles nothing
+        return backend.read(backend.new_variable(self.values(shape, name), name, trainable=False))
+
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
+        """Return the values as an array of the host that nobody else holds, of any type that can be cast to `dtype`."""
         raise NotImplementedError(f"{type(self).__name__} defines no `__call__(self, shape, dtype=None)`.")
+
+    def on_host(self, shape: Any, dtype: str) -> np.ndarray | None:
+        """Return `values` for a variable to take in, or None where a call may give something else."""
+        return self.values(shape, dtype) if type(self).__call__ is Initializer.__call__ else None
 
     def clone(self) -> Any:
         """Return an equal initializer; an unseeded one gives other values."""
         return type(self).from_config(self.get_config())
-
-
-def to_tensor(values: np.ndarray, dtype: Any) -> Any:
-    """Return values made on the host as this backend's array of `dtype` (None: `floatx`)."""
-    name = dtypes.canonical(dtypes.standardize_dtype(dtype))
-    # not `tensor`, whose copies JAX compiles for each shape: building a model compiles nothing
-    backend = backends.current()
-    return backend.read(backend.new_variable(values, name, trainable=False))

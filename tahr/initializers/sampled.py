@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tahr import random
-from tahr.initializers.initializer import Initializer, to_tensor
+from tahr.initializers.initializer import Initializer
 from tahr.random import SeedGenerator
 
 __all__ = [
@@ -93,8 +93,8 @@ class RandomNormal(Sampled):
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return to_tensor(_normal(self.generator(), shape, self.mean, self.stddev), dtype)
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
+        return _normal(self.generator(), shape, self.mean, self.stddev)
 
 
 class TruncatedNormal(Sampled):
@@ -108,8 +108,8 @@ class TruncatedNormal(Sampled):
         super().__init__(seed)
         self.mean, self.stddev = mean, stddev
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return to_tensor(_truncated(self.generator(), shape, self.mean, self.stddev), dtype)
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
+        return _truncated(self.generator(), shape, self.mean, self.stddev)
 
 
 class RandomUniform(Sampled):
@@ -123,8 +123,8 @@ class RandomUniform(Sampled):
         super().__init__(seed)
         self.minval, self.maxval = minval, maxval
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        return to_tensor(_uniform(self.generator(), shape, self.minval, self.maxval), dtype)
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
+        return _uniform(self.generator(), shape, self.minval, self.maxval)
 
 
 class VarianceScaling(Sampled):
@@ -170,7 +170,7 @@ class VarianceScaling(Sampled):
         self.scale, self.mode, self.distribution = scale, mode, distribution
         self.input_axes, self.output_axes = input_axes, output_axes
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         fan_in, fan_out = fans(shape, self.input_axes, self.output_axes)
         count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, count)
@@ -182,7 +182,7 @@ class VarianceScaling(Sampled):
             values = _normal(generator, shape, 0.0, math.sqrt(variance))
         else:
             values = _truncated(generator, shape, 0.0, math.sqrt(variance) / _TRUNCATED_STDDEV)
-        return to_tensor(values, dtype)
+        return values
 
 
 def fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
@@ -277,7 +277,7 @@ class Orthogonal(Sampled):
         super().__init__(seed)
         self.gain = gain
 
-    def __call__(self, shape: Any, dtype: Any = None) -> Any:
+    def values(self, shape: Any, dtype: str) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(f"Orthogonal: expected a shape of at least two dimensions; received {tuple(shape)}.")
         rows, columns = math.prod(shape[:-1]), shape[-1]
@@ -285,4 +285,4 @@ class Orthogonal(Sampled):
         q, r = np.linalg.qr(draws)
         q *= np.where(np.diag(r) < 0, -1, 1).astype(np.float32)  # makes q unique, and uniformly distributed
         q = q if rows >= columns else q.T
-        return to_tensor(np.float32(self.gain) * q.reshape(tuple(shape)), dtype)
+        return np.float32(self.gain) * q.reshape(tuple(shape))

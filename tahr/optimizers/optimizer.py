@@ -478,7 +478,7 @@ class Optimizer(Recorded):
             own = self.variables
             state = {id(v): v.value for v in own}
             values = [v.value for v in variables]
-            arrays = Arrays(variables, list(values), dict(state), donated=scope is None or scope.donated)
+            arrays = Arrays(variables, list(values), dict(state), donated=scope is None or scope.may_overwrite())
             self._advance(grads, arrays)
             for variable, old, new in zip(variables, values, arrays.values, strict=True):
                 if new is not old:

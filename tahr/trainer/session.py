@@ -41,6 +41,23 @@ class _NewVariables(Exception):
         self.variables = variables
 
 
+class _StepScope(StatelessScope):
+    """The scope of a step: it looks for new variables once more before any value is overwritten."""
+
+    def __init__(self, known: set[int]):
+        super().__init__(collect_losses=True)
+        self.known = known
+
+    def may_overwrite(self) -> bool:
+        self.refuse_new()
+        return self.donated
+
+    def refuse_new(self) -> None:
+        unknown = [v for key, v in self.updated.items() if key not in self.known]
+        if unknown:
+            raise _NewVariables(unknown)
+
+
 class Session:
     """The state of a model and its optimizers and metrics, and what is compiled for it.
 
@@ -147,15 +164,14 @@ class Session:
     def _scoped(self, kind: str, values: list[Any], run: Callable[[Any], Any]) -> tuple[list[Any], Any]:
         """Return the new values of the state of `kind` and the result of `run(model)`, from the values before."""
         variables = self._state(kind)
-        scope = DirectScope() if self._direct(kind) else StatelessScope(collect_losses=True)
-        scope.donated = kind == "train" and (self._complete or not self.own_logs[kind])
-        scope.values = {id(v): value for v, value in zip(variables, values, strict=True)}
-        known = set(scope.values)
+        held = {id(v): value for v, value in zip(variables, values, strict=True)}
+        donated = kind == "train" and (self._complete or not self.own_logs[kind])
+        scope = DirectScope() if self._direct(kind) else _StepScope(set(held))
+        scope.values, scope.donated = held, donated
         with scope, known_structure(self._structure):
             found = run(self.model)
-        unknown = [v for key, v in scope.updated.items() if key not in known]
-        if unknown and kind in ("train", "test"):
-            raise _NewVariables(unknown)
+        if kind in ("train", "test") and isinstance(scope, _StepScope):
+            scope.refuse_new()
         return [scope.values[id(v)] for v in variables], found
 
     # What follows is kept by the session, so it holds the session weakly: no cycle keeps a model's weights alive.
@@ -220,7 +236,7 @@ class Session:
         with self.lock:
             variables = self._state(kind)
             values = [v._value for v in variables]
-            if kind == "train" and not self._complete and not self.own_logs[kind]:
+            if kind == "train" and not self._complete and not self.own_logs[kind] and self._optimizes_its_own_way():
                 values = self.engine.copies(values)  # a step that finds new variables runs once more
             try:
                 with self.engine.no_grad():
@@ -236,6 +252,10 @@ class Session:
             self.engine.synchronize(values[0])
         self.pace.note(chunk.key, chunk.batches, time.perf_counter() - began, fresh)
         return logs if logs is None else {name: logs[name] for name in self._order.get(kind) or logs}
+
+    def _optimizes_its_own_way(self) -> bool:
+        """Return whether an optimizer of the user's own may make variables while values are overwritten."""
+        return any(not type(o).__module__.startswith("tahr.") for o in _optimizers_of(self.model))
 
     def _adopt(self, variables: list[Variable]) -> None:
         """Take in variables that were made while a step was traced; some belong to nothing that the model knows."""

@@ -93,8 +93,9 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         if mask is not None:
             set_mask(x, mask)
     model._compiled.loss_tracker.update_state(loss, sample_weight=rows_of(x))
-    model.optimizer.apply(gradients, trainable)
-    return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+    logs = model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+    model.optimizer.apply(gradients, trainable)  # last: if anything before fails, the weights are as they were
+    return logs
 
 
 def test_step(model: Any, data: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from tahr.trainer.sources.source import Chunk, Feed, Filled, Source, row_count
 
 __all__ = ["ArraySource", "to_arrays"]
 
-SHUFFLED_BYTES = 2**27  # larger data are not copied into each epoch's order, but gathered batch by batch
+SHUFFLED_BYTES = 2**22  # larger data are not copied into each epoch's order, but gathered batch by batch
 NUMBERS = ("y", "sample_weight")  # what may be no text
 RESIDENT_BYTES = 2**30  # larger data stay on the host and are sent batch by batch
 
