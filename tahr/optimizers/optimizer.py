@@ -451,9 +451,13 @@ class Optimizer(Recorded):
         scope = StatelessScope()
         scope.values.update(arrays.state)
         scope.values.update({id(v): x for v, x in zip(arrays.variables, arrays.values, strict=True)})
+        known = set(scope.values)
         with scope:
             for gradient, variable in zip(gradients, arrays.variables, strict=True):
                 self.update_step(gradient, variable, rate)
+        for key, variable in scope.updated.items():
+            if key not in known:  # it was made just now, or belongs to something else
+                variable.assign(scope.values[key])
         arrays.state.update({key: scope.values[key] for key in arrays.state})
         arrays.values = [scope.values[id(v)] for v in arrays.variables]
 

@@ -124,3 +124,27 @@ def test_one_of_your_own_in_a_layer() -> None:
     layer = keras.layers.Dense(2, kernel_initializer=Sevens())
     layer.build((None, 3))
     assert layer.kernel.numpy().tolist() == [[7, 7]] * 3
+
+
+@pytest.mark.parametrize("size", [3, 20_000])
+def test_variables_take_what_initializers_draw(size: int) -> None:
+    for initializer in (initializers.RandomUniform(seed=1), initializers.Zeros(), initializers.Constant(2.0)):
+        for dtype in ("float32", "bfloat16", "int32"):
+            variable = keras.Variable(initializer, shape=(size, 2), dtype=dtype)
+            assert variable.dtype == dtype
+            np.testing.assert_array_equal(host(variable.value), host(initializer((size, 2), dtype)))
+
+
+def test_variables_of_one_initializer_share_no_memory() -> None:
+    value = np.ones((20_000, 2), "float32")
+    first, second = (keras.Variable(initializers.Constant(value), shape=value.shape) for _ in range(2))
+    first.assign_add(ops.ones((20_000, 2)))
+    assert host(second.value).max() == value.max() == 1
+
+
+def test_an_initializer_that_changes_what_another_draws() -> None:
+    class Positive(initializers.RandomUniform):
+        def __call__(self, shape: Any, dtype: Any = None) -> Any:
+            return ops.abs(super().__call__(shape, dtype)) + 1
+
+    assert host(keras.Variable(Positive(), shape=(20_000,)).value).min() >= 1
