@@ -71,7 +71,7 @@ class StatelessScope:
         return self.values
 
     def may_overwrite(self) -> bool:
-        """Return whether the values may be overwritten now; what is assigned after that is known by then."""
+        """Return whether the values may be overwritten from now on; optimizers ask once all else is computed."""
         return self.donated
 
     def add_loss(self, loss: Any) -> None:

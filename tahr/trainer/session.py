@@ -42,7 +42,7 @@ class _NewVariables(Exception):
 
 
 class _StepScope(StatelessScope):
-    """The scope of a step: it looks for new variables once more before any value is overwritten."""
+    """The scope of a step, which begins anew if it made variables, before any value has been overwritten."""
 
     def __init__(self, known: set[int]):
         super().__init__(collect_losses=True)
