@@ -344,6 +344,10 @@ class Backend:
         """Return an array to read only, of zeros that take no memory, for a variable that waits for its value."""
         return np.broadcast_to(np.zeros((), numpy_dtype(dtype)), shape)
 
+    def resident(self, x: Any) -> Any:
+        """Return an array for data that stay for a while and may be large, whose memory is then given back at once."""
+        return self.tensor(x)
+
     def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
         """Return an array for a variable that may keep the memory of `array`, which nobody else holds."""
         return self.new_variable(array, dtype, trainable)

@@ -1,6 +1,7 @@
 """JAX: the default backend. Everything traces, so the duties are thin."""
 
 import contextlib
+import mmap
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -22,6 +23,8 @@ from tahr.backends.jax.rows import Rows
 from tahr.backends.jax.sparse import Sparse
 from tahr.backends.jax.trees import LayerTree, know
 from tahr.backends.jax.windows import Windows
+
+MAPPED_BYTES = 2**20  # data from this size on have pages of their own; the allocator would keep what they leave
 
 if config.floatx() == "float64":
     jax.config.update("jax_enable_x64", True)
@@ -51,6 +54,14 @@ class Jax(Attention, Convolution, Draws, Windows, Recurrent, Rows, Sparse, Backe
             x = jnp.stack([self.tensor(v) for v in x])
             return x if dtype is None else x.astype(dtype)
         return jnp.asarray(to_host(x, dtype))
+
+    def resident(self, x: Any) -> Any:
+        host = x if isinstance(x, jax.Array) or self.is_sparse(x) else to_host(x)
+        if not isinstance(host, np.ndarray) or host.nbytes < MAPPED_BYTES or jax.default_backend() != "cpu":
+            return self.tensor(host)
+        own = np.frombuffer(mmap.mmap(-1, host.nbytes), host.dtype).reshape(host.shape)
+        np.copyto(own, host)
+        return jax.device_put(own)  # which begins where a page does, so JAX takes it over as it is
 
     def cast(self, x: Any, dtype: str) -> Any:
         return x if x.dtype == dtype else x.astype(dtypes.canonical(dtype))

@@ -156,7 +156,7 @@ class ArraySource(Source):
             return StreamFeed(self._host_batches(epoch, start))
         if self._on_device is None:
             engine = backends.current()
-            self._on_device = tree.map_structure(lambda a: None if a is None else engine.tensor(a), self.data)
+            self._on_device = tree.map_structure(lambda a: None if a is None else engine.resident(a), self.data)
         order = self.order(epoch)
         if order is None or self.size > SHUFFLED_BYTES:
             return _RowFeed(self, self._on_device, order, start)
