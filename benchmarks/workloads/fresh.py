@@ -161,7 +161,7 @@ TRAINING = """
 import numpy as np
 import {module} as keras
 rng = np.random.default_rng(0)
-x = rng.random((1024, 20), "float32")
+x = rng.random(({rows}, 20), "float32")
 y = (x.sum(1) > 10).astype("float32")
 layers = [keras.layers.Dense(32, activation="relu"), keras.layers.Dense(1, activation="sigmoid")]
 model = keras.Sequential([keras.Input((20,)), *layers])
@@ -175,15 +175,19 @@ class Script(Fresh):
     """A runner whose every round is `python train.py` as a whole, from the start of the interpreter to its end.
 
     Compiled programs are kept from the first round on, as they are by default: in a folder that is empty at first.
+
+    Args:
+        rows: number of rows, in batches of 32.
+        kept: whether they are kept.
     """
 
-    def __init__(self, peer: Any) -> None:
-        self.code = TRAINING.format(module=peer.module)
-        self.cache = tempfile.TemporaryDirectory()
+    def __init__(self, peer: Any, rows: int = 1024, kept: bool = True) -> None:
+        self.code = TRAINING.format(module=peer.module, rows=rows)
+        self.folder, self.kept = tempfile.TemporaryDirectory(), kept
 
     def _sample(self) -> float:
         began = time.perf_counter()
-        printed = self._run(TAHR_COMPILE_CACHE=self.cache.name)
+        printed = self._run(TAHR_COMPILE_CACHE=self.folder.name if self.kept else "0")
         seconds = time.perf_counter() - began
         self.answer = {"facts": {"parameters": int(printed)}}
         return seconds
@@ -248,5 +252,13 @@ WORKLOADS = (
         peers=KERAS_API,
         runner=Script,
         bars=(Bar("twice as fast as Keras on JAX", "tahr_jax", 0.5, "keras_jax"),),
+    ),
+    Workload(
+        name="short_batch",
+        title="`python train.py` to its end, nothing kept from runs before: as first_epoch with a last batch of 8 of 32 rows",
+        unit="s",
+        scale=1,
+        peers=KERAS_API,
+        runner=lambda peer: Script(peer, rows=1000, kept=False),
     ),
 )

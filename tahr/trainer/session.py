@@ -255,7 +255,9 @@ class Session:
 
     def _optimizes_its_own_way(self) -> bool:
         """Return whether an optimizer of the user's own may make variables while values are overwritten."""
-        return any(not type(o).__module__.startswith("tahr.") for o in _optimizers_of(self.model))
+        given = _optimizers_of(self.model)
+        inner = [o.inner_optimizer for o in given if hasattr(o, "inner_optimizer")]
+        return any(not type(o).__module__.startswith("tahr.") for o in [*given, *inner])
 
     def _adopt(self, variables: list[Variable]) -> None:
         """Take in variables that were made while a step was traced; some belong to nothing that the model knows."""

@@ -93,8 +93,9 @@ def test_state_is_not_copied_for_the_optimizers_of_the_package(name: str, monkey
 
     monkeypatch.setattr(backends.current(), "copies", refuse)
     trained(getattr(optimizers, name)(0.1))
-    with pytest.raises(AssertionError, match="copied"):
-        trained(LateSGD(0.1))
+    for own in (LateSGD(0.1), optimizers.LossScaleOptimizer(LateSGD(0.1))):
+        with pytest.raises(AssertionError, match="copied"):
+            trained(own)
 
 
 def test_an_error_in_a_metric_leaves_the_weights_as_they_were() -> None:
