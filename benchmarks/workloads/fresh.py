@@ -255,7 +255,7 @@ WORKLOADS = (
     ),
     Workload(
         name="short_batch",
-        title="`python train.py` to its end, nothing kept from runs before: as first_epoch with a last batch of 8 of 32 rows",
+        title="`python train.py` as in first_epoch, a last batch of 8 of 32 rows, no programs kept from runs before",
         unit="s",
         scale=1,
         peers=KERAS_API,
