@@ -162,9 +162,16 @@ class AutocastScope:
 
 
 class Loaded(np.ndarray):
-    """An array read from a file that nobody else holds: the first variable that takes it may keep its memory."""
+    """An array read from a file that nobody else holds: the first variable that takes it may keep its memory.
+
+    Views of it are taken already, since they share that memory.
+    """
 
     taken = False
+
+    def __array_finalize__(self, obj: Any) -> None:
+        if isinstance(obj, Loaded):
+            self.taken = True
 
 
 class LoadingScope:

@@ -349,7 +349,7 @@ class Backend:
         return self.tensor(x)
 
     def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
-        """Return an array for a variable that may keep the memory of `array`, which nobody else holds."""
+        """Return an array for a variable that may keep the memory of `array`, which is in C order and nobody else's."""
         return self.new_variable(array, dtype, trainable)
 
     def read(self, held: Any) -> Any:

@@ -32,8 +32,10 @@ class Initializer(Recorded):
         raise NotImplementedError(f"{type(self).__name__} defines no `__call__(self, shape, dtype=None)`.")
 
     def on_host(self, shape: Any, dtype: str) -> np.ndarray | None:
-        """Return `values` for a variable to take in, or None where a call may give something else."""
-        return self.values(shape, dtype) if type(self).__call__ is Initializer.__call__ else None
+        """Return `values` in C order for a variable to take in, or None where a call may give something else."""
+        if type(self).__call__ is not Initializer.__call__:
+            return None
+        return np.asarray(self.values(shape, dtype), order="C")
 
     def clone(self) -> Any:
         """Return an equal initializer; an unseeded one gives other values."""

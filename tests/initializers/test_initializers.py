@@ -135,6 +135,16 @@ def test_variables_take_what_initializers_draw(size: int) -> None:
             np.testing.assert_array_equal(host(variable.value), host(initializer((size, 2), dtype)))
 
 
+@pytest.mark.parametrize("shape", [(90, 120), (120, 90), (3, 5, 30, 40)])
+def test_variables_take_orthogonal_matrices_wherever_these_begin(shape: tuple[int, ...]) -> None:
+    for seed in range(12):  # some begin where a framework can take them over, some do not
+        initializer = initializers.Orthogonal(seed=seed)
+        drawn = initializer.on_host(shape, "float32")
+        assert drawn is not None and drawn.flags.c_contiguous
+        initializer = initializers.Orthogonal(seed=seed)
+        np.testing.assert_array_equal(host(keras.Variable(initializer, shape=shape).value), drawn)
+
+
 def test_variables_of_one_initializer_share_no_memory() -> None:
     value = np.ones((20_000, 2), "float32")
     first, second = (keras.Variable(initializers.Constant(value), shape=value.shape) for _ in range(2))

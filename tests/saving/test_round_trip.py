@@ -334,3 +334,36 @@ def test_predicting_before_training_changes_nothing(tmp_path: Path) -> None:
             again.predict(x, verbose=0)
         found.append([again.fit(x, y, verbose=0).history["loss"][0] for _ in range(2)])
     assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
+@keras.saving.register_keras_serializable("own_round_trip")
+class Tied(layers.Layer):
+    """Stores one array for two weights of equal first values."""
+
+    def build(self, input_shape: Any) -> None:
+        self.first = self.add_weight((120, 120), name="first")
+        self.second = self.add_weight((120, 120), name="second", initializer="zeros")
+        self.turned = self.add_weight((120, 120), name="turned", initializer="zeros")
+
+    def call(self, x: Any) -> Any:
+        return x @ self.first
+
+    def save_own_variables(self, store: Any) -> None:
+        store["0"] = np.asarray(self.first)
+
+    def load_own_variables(self, store: Any) -> None:
+        value = store["0"]
+        for variable, given in ((self.first, value), (self.second, value.reshape(-1, 120)), (self.turned, value.T)):
+            variable.assign(given)
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+def test_weights_that_are_loaded_from_one_array_share_no_memory(mmap: bool, tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((120,)), Tied()])
+    model.save(tmp_path / "model.keras")
+    tied = keras.saving.load_model(tmp_path / "model.keras", mmap=mmap).layers[0]
+    was = ops.convert_to_numpy(model.layers[0].first)
+    tied.first.assign_add(ops.ones((120, 120)))
+    np.testing.assert_array_equal(ops.convert_to_numpy(tied.first), was + 1)
+    np.testing.assert_array_equal(ops.convert_to_numpy(tied.second), was)
+    np.testing.assert_array_equal(ops.convert_to_numpy(tied.turned), was.T)

@@ -144,7 +144,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
 
     def adopt(self, array: np.ndarray, dtype: str, trainable: bool) -> Any:
         with unset_fake_temporarily():  # inside of `abstract`, too, a variable has numbers
-            return self._asking(self.tensor(array, dtype).contiguous(), trainable)
+            return self._asking(self.tensor(array, dtype), trainable)
 
     def _asking(self, value: Any, trainable: bool) -> Any:
         """Return an array that asks for gradients if a variable that holds it trains."""
