@@ -24,6 +24,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+import tahr.config  # noqa: E402
+
+# Processes that tests start compute on the same backend, also where Keras, which TensorFlow imports, has written its
+# settings file by then.
+os.environ["TAHR_BACKEND"] = tahr.config.backend()
+
 # The same examples on every machine: a failure is one of the change, not of the day. `--hypothesis-profile=default`
 # looks for new ones.
 settings.register_profile("same", derandomize=True, deadline=None)
