@@ -12,7 +12,7 @@ _counts: Counter[str] = Counter()
 
 
 class _Scopes(threading.local):
-    stack: tuple[Any, ...] = ()
+    stack: tuple[tuple[str, int], ...] = ()  # names, and the `id` of what has opened each, or 0
 
 
 _scopes = _Scopes()
@@ -58,6 +58,19 @@ def reset_uids() -> None:
     _counts.clear()
 
 
+def open_name(name: str, owner: int) -> tuple[tuple[str, int], ...]:
+    """Open a scope, unless `owner` has the innermost one already; return what `close_name` takes to close it."""
+    outer = _scopes.stack
+    if not owner or not outer or outer[-1][1] != owner:
+        _scopes.stack = (*outer, (name, owner))
+    return outer
+
+
+def close_name(outer: tuple[tuple[str, int], ...]) -> None:
+    """Close the scope that `open_name` opened when it returned `outer`."""
+    _scopes.stack = outer
+
+
 class name_scope:
     """Put `name/` before the paths of variables made inside a `with` block.
 
@@ -71,16 +84,14 @@ class name_scope:
     def __init__(self, name: str, owner: Any = None):
         if not isinstance(name, str) or not name or "/" in name:
             raise ValueError(f"name_scope: expected a non-empty name without '/'; received {name!r}.")
-        self.name, self.owner = name, id(owner) if owner is not None else None
+        self.name, self.owner = name, id(owner) if owner is not None else 0
 
     def __enter__(self) -> "name_scope":
-        self._outer = _scopes.stack
-        if self.owner is None or not _scopes.stack or _scopes.stack[-1].owner != self.owner:
-            _scopes.stack = (*_scopes.stack, self)
+        self._outer = open_name(self.name, self.owner)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _scopes.stack = self._outer
+        close_name(self._outer)
 
 
 class path_scope(name_scope):
@@ -95,10 +106,10 @@ class path_scope(name_scope):
 
     def __enter__(self) -> "path_scope":
         self._outer = _scopes.stack
-        _scopes.stack = (self,)
+        _scopes.stack = ((self.name, 0),)
         return self
 
 
 def current_path() -> str:
     """Return the names of the open scopes, joined by `/`."""
-    return "/".join([scope.name for scope in _scopes.stack])
+    return "/".join([name for name, _ in _scopes.stack])

@@ -145,6 +145,12 @@ def in_symbolic_scope() -> bool:
     return _scopes.symbolic > 0
 
 
+def read_as(dtype: str | None) -> str | None:
+    """Let floating-point variables of this thread read as `dtype` from here on; return what they read as before."""
+    outer, _scopes.autocast = _scopes.autocast, dtype
+    return outer
+
+
 class AutocastScope:
     """Inside this scope, floating-point variables that allow it read as `dtype` (None: as they are)."""
 
@@ -154,11 +160,11 @@ class AutocastScope:
         self.dtype = dtype
 
     def __enter__(self) -> "AutocastScope":
-        self._outer, _scopes.autocast = _scopes.autocast, self.dtype
+        self._outer = read_as(self.dtype)
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _scopes.autocast = self._outer
+        read_as(self._outer)
 
 
 class Loaded(np.ndarray):

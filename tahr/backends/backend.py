@@ -231,7 +231,9 @@ class Backend:
             if number and (i != places[0] or self.numbers == "all"):
                 continue
             dtype = inner if promoted else None
-            if not self._enters_unchanged(args[i], dtype, i in op.lists):
+            if hasattr(type(args[i]), "handle") and args[i].dtype == (dtype or dtypes.canonical(args[i].dtype)):
+                changes.append((i, _AS_READ, False))
+            elif not self._enters_unchanged(args[i], dtype, i in op.lists):
                 changes.append((i, dtype, i in op.lists))
         settle = None if enter is None else self.settler(op.rule.leave(enter))
         if inner is not None and inner != enter and settle is not None:
@@ -290,6 +292,10 @@ class Backend:
     def is_tensor(self, x: Any) -> bool:
         """Return whether `x` is this backend's own array."""
         raise NotImplementedError
+
+    def is_plain(self, x: Any, dtype: str) -> bool:
+        """Return whether `x` is sure to be what `tensor(x, dtype)` returns for it, where that can be told at once."""
+        return False
 
     def index_key(self, key: Any) -> Any:
         """Return an index as the framework takes it: lists and variables in it become arrays."""
@@ -640,11 +646,14 @@ class Backend:
         """Seed the framework's own global generators, for the sake of native code."""
 
 
+_AS_READ = "as it is read"  # in a plan, in the place of a type: of a variable that reads as the type it shall have
+
+
 def _changed(args: Any, changes: Any, enter: Any) -> Any:
     """Return the arguments with those that a plan names brought to their types."""
     values = list(args)
     for i, dtype, several in changes:
-        values[i] = enter(values[i], dtype, several)
+        values[i] = values[i].value if dtype is _AS_READ else enter(values[i], dtype, several)
     return values
 
 

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from tahr import ops
+from tahr import dtypes, ops
 from tahr.layers.arguments import check_mask, keep, known, weight, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
 from tahr.layers.normalization import in_full_precision
+from tahr.ops.core import as_type
 from tahr.ops.normalization import normalize_batch
 
 __all__ = ["BatchNormalization"]
@@ -130,7 +131,7 @@ class BatchNormalization(Layer):
         check_mask(mask, (*inputs.shape[:axis], *inputs.shape[axis + 1 :]), self)
         x = in_full_precision(self, inputs)
         gamma, beta = self.gamma, self.beta
-        kind = ops.dtype(x)
+        kind = dtypes.of(x)
         learns = training and self.trainable
         if learns and 0 in x.shape:
             raise ValueError(
@@ -139,7 +140,7 @@ class BatchNormalization(Layer):
             )
         alone = learns and mask is None and not self.renorm  # the batch's own statistics are all that is needed
         if alone:
-            gamma, beta = (None if p is None else ops.cast(p, kind) for p in (gamma, beta))
+            gamma, beta = (None if p is None else as_type(p, kind) for p in (gamma, beta))
             x, mean, variance = normalize_batch(x, axis, beta, gamma, self.epsilon)
         elif learns:
             mean, variance = self._moments(x, mask, axis)
@@ -156,10 +157,10 @@ class BatchNormalization(Layer):
             self._follow(self.moving_mean, mean, self.momentum)
         if not alone:
             mean, variance, gamma, beta = (
-                None if p is None else ops.cast(p, kind) for p in (mean, variance, gamma, beta)
+                None if p is None else as_type(p, kind) for p in (mean, variance, gamma, beta)
             )
             x = ops.batch_normalization(x, mean, variance, axis, beta, gamma, self.epsilon)
-        return ops.cast(x, self.compute_dtype)
+        return as_type(x, self.compute_dtype)
 
     def _moments(self, x: Any, mask: Any, axis: int) -> tuple[Any, Any]:
         """Return mean and variance of each channel over what the mask keeps."""

@@ -74,7 +74,7 @@ class _AnyConv(Layer):
         """Return the outputs with bias and activation."""
         if self.bias is not None:
             bias = self.bias if self._channel_axis == -1 else ops.reshape(self.bias, (-1, *(1,) * self.rank))
-            outputs = outputs + bias
+            outputs = ops.add(outputs, bias)
         return self.activation(outputs)
 
     use_bias: bool

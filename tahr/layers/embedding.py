@@ -8,6 +8,7 @@ from tahr import dtypes, initializers, ops
 from tahr.layers.adaptable import product, product_back, rows
 from tahr.layers.arguments import keep, weight, who, whole
 from tahr.layers.quantizable import Quantizable
+from tahr.ops.core import as_type
 
 __all__ = ["Embedding", "ReversibleEmbedding"]
 
@@ -99,9 +100,9 @@ class Embedding(Quantizable):
 
     def call(self, inputs: Any) -> Any:
         """Return the rows."""
-        if not dtypes.is_int(ops.dtype(inputs)):
+        if not dtypes.is_int(dtypes.of(inputs)):
             inputs = ops.cast(inputs, "int32")
-        return ops.cast(rows(self.embeddings, inputs), self.compute_dtype)
+        return as_type(rows(self.embeddings, inputs), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return where the id is not 0, if `mask_zero`."""

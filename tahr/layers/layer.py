@@ -4,6 +4,7 @@ import contextlib
 import functools
 import threading
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from tahr.recording import Recorded, parameters_of
 from tahr.rematerialization import current_remat_scope
 from tahr.saving.errors import understanding
 from tahr.symbolic import KerasTensor, Operation, any_symbolic, forget, record
-from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, stateless_scope
+from tahr.variables import AutocastScope, StatelessScope, SymbolicScope, Variable, read_as, stateless_scope
 
 __all__ = ["Layer"]
 
@@ -44,6 +45,7 @@ class _Context(threading.local):
 
 
 _context = _Context()
+_with_losses: dict[int, weakref.ref["Layer"]] = {}  # layers that hold losses of their last call, by their `id`
 
 
 class Layer(Recorded, Operation):
@@ -123,6 +125,10 @@ class Layer(Recorded, Operation):
                 return super().__getattr__(name)  # of the framework's class of layers
             return old_attribute(self, name)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a pickle or a copy holds: all but the losses of the last call, which are this object's."""
+        return {**super().__getstate__(), "_losses": []}
+
     # ---- calling ------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -139,21 +145,23 @@ class Layer(Recorded, Operation):
             self._build_for(info, args, kwargs)
         outer, _context.training = _context.training, training
         _context.depth += 1
+        names, reading = naming.open_name(self.name, id(self)), read_as(self._variables_read_as)
         try:
-            with naming.name_scope(self.name, owner=self), AutocastScope(self._variables_read_as):
-                if symbolic:
-                    infer = self.compute_output_spec if counting() is None else self._spec_with_work
-                    outputs = record(self, args, said, infer(*args, **kwargs))
-                else:
-                    if _context.depth == 1 and stateless_scope() is None:
-                        self._clear_losses()
-                    remat = current_remat_scope() or self._remat
-                    call = self.call if remat is None else remat.call_of(self, args, kwargs)
-                    outputs = call(*args, **kwargs)
+            if symbolic:
+                infer = self.compute_output_spec if counting() is None else self._spec_with_work
+                outputs = record(self, args, said, infer(*args, **kwargs))
+            else:
+                if _with_losses and _context.depth == 1 and stateless_scope() is None:
+                    self._clear_losses()
+                remat = current_remat_scope() or self._remat
+                call = self.call if remat is None else remat.call_of(self, args, kwargs)
+                outputs = call(*args, **kwargs)
         except Exception as error:
             _explain(error, self, args)
             raise
         finally:
+            read_as(reading)
+            naming.close_name(names)
             _context.training = outer
             _context.depth -= 1
         if masks or info.computes_mask:
@@ -191,6 +199,8 @@ class Layer(Recorded, Operation):
     def _convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         engine = backends.current()
         to = self._input_dtype if self.autocast else None
+        if to is not None and len(args) == 1 and not kwargs and engine.is_plain(args[0], to):
+            return args, kwargs
 
         def convert(x: Any) -> Any:
             if x is None or isinstance(x, (bool, int, float, str)):
@@ -403,10 +413,12 @@ class Layer(Recorded, Operation):
                     scope.add_loss(value)
             else:
                 self._losses.append(value)
+                key = id(self)
+                _with_losses[key] = weakref.ref(self, lambda _: _with_losses.pop(key, None))
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
-            if layer._losses:
+            if _with_losses.pop(id(layer), None) is not None:
                 layer._losses = []
 
     @property

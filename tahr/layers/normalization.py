@@ -2,17 +2,18 @@
 
 from typing import Any
 
-from tahr import ops
+from tahr import dtypes, ops
 from tahr.layers.arguments import keep, known, weight, who
 from tahr.layers.input_spec import InputSpec
 from tahr.layers.layer import Layer
+from tahr.ops.core import as_type
 
 __all__ = ["GroupNormalization", "LayerNormalization", "RMSNormalization", "UnitNormalization"]
 
 
 def in_full_precision(layer: Layer, inputs: Any) -> Any:
     """Return 16-bit inputs as float32, in which sums of squares stay finite."""
-    return ops.cast(inputs, "float32") if layer.compute_dtype in ("float16", "bfloat16") else inputs
+    return as_type(inputs, "float32") if layer.compute_dtype in ("float16", "bfloat16") else inputs
 
 
 class LayerNormalization(Layer):
@@ -80,7 +81,7 @@ class LayerNormalization(Layer):
         axes = tuple(a % len(inputs.shape) for a in self.axis)
         gamma, beta = (None if w is None else _spread(w, inputs, axes) for w in (self.gamma, self.beta))
         found = ops.layer_normalization(inputs, gamma, beta, axes, self.epsilon, self.rms_scaling)
-        return ops.cast(found, self.compute_dtype)
+        return as_type(found, self.compute_dtype)
 
 
 def _axes(axis: Any, layer: Layer) -> list[int]:
@@ -92,7 +93,7 @@ def _axes(axis: Any, layer: Layer) -> list[int]:
 
 def _spread(parameter: Any, x: Any, axes: tuple[int, ...]) -> Any:
     """Return a weight of the sizes of `axes` in the type of `x`, shaped to broadcast to it."""
-    value = ops.cast(parameter, ops.dtype(x))
+    value = as_type(parameter, dtypes.of(x))
     rank = len(x.shape)
     if axes == tuple(range(rank - len(axes), rank)):
         return value

@@ -27,10 +27,10 @@ def _plan(inputs: Any, kernel: Any, strides: Any, dilation_rate: Any, last: bool
     return sizes, channels, kernel_shape[:rank], strides, dilation
 
 
-def _conv_shape(
-    inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Any = 1
-) -> shapes.Shape:
-    last = spatial.channels_last(data_format)
+def _checked(
+    inputs: Any, kernel: Any, strides: Any, padding: str, dilation_rate: Any, last: bool
+) -> tuple[tuple[Any, ...], shapes.Shape]:
+    """Return `_plan` with the padding behind it, once all is found to fit together, and the shape of the result."""
     sizes, channels, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, "conv")
     padding = spatial.check_padding(padding, "conv", causal=True)
     into, filters = shapes.of(kernel)[-2:]
@@ -42,7 +42,14 @@ def _conv_shape(
     if channels is not None and into and filters is not None and filters % (channels // into):
         raise ValueError(f"conv: {filters} filters cannot be divided among {channels // into} groups.")
     found = spatial.window_sizes(sizes, widths, strides, padding, dilation, "conv")
-    return spatial.join_shape(shapes.of(inputs)[0], found, filters, last)
+    plan = sizes, channels, widths, strides, dilation, padding
+    return plan, spatial.join_shape(shapes.of(inputs)[0], found, filters, last)
+
+
+def _conv_shape(
+    inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Any = 1
+) -> shapes.Shape:
+    return _checked(inputs, kernel, strides, padding, dilation_rate, spatial.channels_last(data_format))[1]
 
 
 @op(same("inputs", "kernel"), shape=_conv_shape, native=False)
@@ -71,10 +78,10 @@ def conv(
     >>> ops.conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[10.0]]])
     [[[21.0], [32.0]]]
     """
-    _conv_shape(inputs, kernel, strides, padding, data_format, dilation_rate)
     last = spatial.channels_last(data_format)
-    sizes, channels, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, "conv")
-    edges = spatial.edges(sizes, widths, strides, padding.lower(), dilation)
+    plan, _ = _checked(inputs, kernel, strides, padding, dilation_rate, last)
+    sizes, channels, widths, strides, dilation, padding = plan
+    edges = spatial.edges(sizes, widths, strides, padding, dilation)
     groups = max(1, channels // kernel.shape[-2])
     return backends.current().conv(inputs, kernel, strides, edges, last, dilation, groups)
 

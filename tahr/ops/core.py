@@ -24,6 +24,11 @@ def cast(x: Any, dtype: Any) -> Any:
     return backends.current().cast(x, dtypes.standardize_dtype(dtype))
 
 
+def as_type(x: Any, dtype: str) -> Any:
+    """Return `x` as `dtype`, or `x` itself, also if it is a variable, where it is of that type: no operation then."""
+    return x if dtypes.of(x) == dtype else cast(x, dtype)
+
+
 @op(free, arrays=("x",), shape=_cast_spec, native=False)
 def saturate_cast(x: Any, dtype: Any) -> Any:
     """Return `x` as `dtype`, with numbers outside of its range brought to its ends.

@@ -11,25 +11,22 @@ from tahr.ops import spatial
 from tahr.ops.declare import op
 
 
-def _plan(inputs: Any, pool_size: Any, strides: Any, last: bool, what: str) -> Any:
+def _plan(
+    inputs: Any, pool_size: Any, strides: Any, padding: str, last: bool, what: str = "pool"
+) -> tuple[tuple[Any, ...], shapes.Shape]:
+    """Return the sizes, widths and strides, one number an axis, and the padding; and the shape of the result."""
     sizes, channels = spatial.split_shape(shapes.of(inputs), last, what)
     widths = spatial.per_axis(pool_size, len(sizes), f"{what} pool_size")
-    return (
-        sizes,
-        channels,
-        widths,
-        widths if strides is None else spatial.per_axis(strides, len(sizes), f"{what} strides"),
-    )
+    strides = widths if strides is None else spatial.per_axis(strides, len(sizes), f"{what} strides")
+    padding = spatial.check_padding(padding, what)
+    found = spatial.window_sizes(sizes, widths, strides, padding, None, what)
+    return (sizes, widths, strides, padding), spatial.join_shape(shapes.of(inputs)[0], found, channels, last)
 
 
 def _pool_shape(
     inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: Any = None
 ) -> shapes.Shape:
-    last = spatial.channels_last(data_format)
-    sizes, channels, widths, strides = _plan(inputs, pool_size, strides, last, "pool")
-    padding = spatial.check_padding(padding, "pool")
-    found = spatial.window_sizes(sizes, widths, strides, padding, None, "pool")
-    return spatial.join_shape(shapes.of(inputs)[0], found, channels, last)
+    return _plan(inputs, pool_size, strides, padding, spatial.channels_last(data_format))[1]
 
 
 @op(same("inputs"), shape=_pool_shape, native=False)
@@ -51,10 +48,9 @@ def max_pool(
     >>> ops.max_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     [[[3.0], [2.0]]]
     """
-    _pool_shape(inputs, pool_size, strides, padding, data_format)
     last = spatial.channels_last(data_format)
-    sizes, _, widths, strides = _plan(inputs, pool_size, strides, last, "max_pool")
-    edges = spatial.edges(sizes, widths, strides, padding.lower())
+    (sizes, widths, strides, padding), _ = _plan(inputs, pool_size, strides, padding, last, "max_pool")
+    edges = spatial.edges(sizes, widths, strides, padding)
     return backends.current().max_pool(inputs, widths, strides, edges, last)
 
 
@@ -77,10 +73,9 @@ def average_pool(
     >>> ops.average_pool([[[1.0], [3.0], [2.0], [0.0]]], 2)
     [[[2.0], [1.0]]]
     """
-    _pool_shape(inputs, pool_size, strides, padding, data_format)
     last = spatial.channels_last(data_format)
-    sizes, _, widths, strides = _plan(inputs, pool_size, strides, last, "average_pool")
-    edges = spatial.edges(sizes, widths, strides, padding.lower())
+    (sizes, widths, strides, padding), _ = _plan(inputs, pool_size, strides, padding, last, "average_pool")
+    edges = spatial.edges(sizes, widths, strides, padding)
     backend = backends.current()
     sums = backend.sum_pool(inputs, widths, strides, edges, last)
     if not any(before or after for before, after in edges):

@@ -108,6 +108,9 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
             return self.tensor(x, dtype)
         return _from_host(to_host(x, dtype))
 
+    def is_plain(self, x: Any, dtype: str) -> bool:
+        return type(x) is torch.Tensor and x.dtype is DTYPES[dtype] and x.layout is torch.strided
+
     def to_numpy(self, x: Any) -> np.ndarray:
         if not isinstance(x, torch.Tensor):
             return np.asarray(x)

@@ -15,11 +15,11 @@ _MAX = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
 
 
 def _first(x: Any, last: bool) -> Any:
-    return x.movedim(-1, 1) if last else x
+    return x.permute(0, -1, *range(1, x.ndim - 1)) if last else x
 
 
 def _back(x: Any, last: bool) -> Any:
-    return x.movedim(1, -1) if last else x
+    return x.permute(0, *range(2, x.ndim), 1) if last else x
 
 
 def _padded(x: Any, edges: Edges, value: float = 0.0) -> Any:
