@@ -31,5 +31,6 @@ def masks_of(structure: Any) -> Any:
     """Return the mask of an array, or a structure of masks (None where there is none) like a structure of arrays."""
     if not isinstance(structure, (list, tuple, dict)):
         return get_mask(structure)
-    found = tree.map_structure(get_mask, structure)
-    return found if any(m is not None for m in tree.flatten(found)) else None
+    if all(get_mask(x) is None for x in tree.flatten(structure)):
+        return None
+    return tree.map_structure(get_mask, structure)

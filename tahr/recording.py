@@ -52,7 +52,7 @@ def takes_old_names(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def run(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not kwargs.keys() <= accepted:
+        if not accepted.issuperset(kwargs):
             from tahr.compat.methods import modern_call
 
             kwargs = modern_call(self, method.__name__, args, kwargs)

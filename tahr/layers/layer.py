@@ -5,7 +5,7 @@ import functools
 import threading
 import warnings
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -199,7 +199,7 @@ class Layer(Recorded, Operation):
     def _convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         engine = backends.current()
         to = self._input_dtype if self.autocast else None
-        if to is not None and len(args) == 1 and not kwargs and engine.is_plain(args[0], to):
+        if to is not None and _plain((*args, *kwargs.values()), to, engine.is_plain):
             return args, kwargs
 
         def convert(x: Any) -> Any:
@@ -272,8 +272,9 @@ class Layer(Recorded, Operation):
                 )
             return
         found = self.compute_mask(args[0], previous)
-        flat = tree.flatten(outputs)
-        masks = tree.flatten(found) if found is not None else []
+        if found is None:
+            return
+        flat, masks = tree.flatten(outputs), tree.flatten(found)
         if len(masks) == 1 and len(flat) > 1:
             masks = masks * len(flat)
         for x, mask in zip(flat, masks, strict=False):
@@ -413,8 +414,7 @@ class Layer(Recorded, Operation):
                     scope.add_loss(value)
             else:
                 self._losses.append(value)
-                key = id(self)
-                _with_losses[key] = weakref.ref(self, lambda _: _with_losses.pop(key, None))
+                _note_losses(self)
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():
@@ -786,6 +786,22 @@ def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
             self.set_weights(self.__dict__.pop("_start_weights"))
 
     return run
+
+
+def _note_losses(layer: Layer) -> None:
+    key = id(layer)
+    _with_losses[key] = weakref.ref(layer, lambda _: _with_losses.pop(key, None))
+
+
+def _plain(values: Iterable[Any], dtype: str, is_plain: Callable[[Any, str], bool]) -> bool:
+    """Return whether all values, also in lists and tuples, are None, truth values or arrays to be taken as they are."""
+    for x in values:
+        if type(x) in (list, tuple):
+            if not _plain(x, dtype, is_plain):
+                return False
+        elif x is not None and type(x) is not bool and not is_plain(x, dtype):
+            return False
+    return True
 
 
 def _cast(x: KerasTensor, dtype: str) -> Any:

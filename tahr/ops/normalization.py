@@ -52,7 +52,8 @@ def _along(value: Any, ndim: int, axis: int) -> Any:
     return OPERATIONS["reshape"](value, (1,) * axis + (-1,) + (1,) * (ndim - axis - 1))
 
 
-def _batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> shapes.Shape:
+def batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> shapes.Shape:
+    """Return the shape of `x`, once the vectors are found to have the size of its `axis`."""
     shape = shapes.of(x)
     size = shape[shapes.axis_index(axis, len(shape))]
     for name, value in (("mean", mean), ("variance", variance), *others.items()):
@@ -66,7 +67,7 @@ def _batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> 
     return shape
 
 
-@op(floating("x", "mean", "variance"), arrays=("offset", "scale"), shape=_batch_shape, native=False)
+@op(floating("x", "mean", "variance"), arrays=("offset", "scale"), shape=batch_shape, native=False)
 def batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:
@@ -78,7 +79,7 @@ def batch_normalization(
     >>> ops.batch_normalization([[1.0, 4.0]], [1.0, 2.0], [1.0, 4.0], axis=-1, epsilon=0.0)
     [[0.0, 1.0]]
     """
-    _batch_shape(x, mean, variance, axis, offset=offset, scale=scale)
+    batch_shape(x, mean, variance, axis, offset=offset, scale=scale)
     ndim = len(x.shape)
     axis = shapes.axis_index(axis, ndim)
     dtype = dtypes.of(x)

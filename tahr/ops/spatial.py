@@ -16,9 +16,9 @@ def per_axis(value: Any, rank: int, what: str) -> tuple[int, ...]:
     Raises:
         ValueError: if there are too many or too few, or one is not positive.
     """
-    if type(value) is tuple and len(value) == rank and all([type(n) is int and n > 0 for n in value]):
+    if type(value) is tuple and len(value) == rank and all(type(n) is int and n > 0 for n in value):
         return value
-    values = tuple(value) if hasattr(value, "__iter__") else (value,) * rank
+    values: Any = tuple(value) if hasattr(value, "__iter__") else (value,) * rank
     if len(values) == 1:
         values = values * rank
     if len(values) != rank:

@@ -8,7 +8,7 @@ import pytest
 import tahr as keras
 from tahr import backends, ops
 from tahr.ops.declare import Op
-from tahr.ops.normalization import layer_normalization, normalize_batch
+from tahr.ops.normalization import batch_normalization, layer_normalization, normalize_batch
 
 RANDOM = np.random.default_rng(4)
 CONSTANT = RANDOM.normal(size=(4, 4, 3)).astype("float32")
@@ -73,6 +73,30 @@ def test_batch(kind: str, dtype: str) -> None:
     if dtype == "bfloat16":  # whose three digits leave none for what differs little
         x = {"large": x / 100 - 8, "small beside epsilon": 10 * x}.get(kind, x)
     agree(normalize_batch, [x, offset, scale], {"axis": axis}, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("weighted", [(), ("offset",), ("scale",), ("offset", "scale")], ids="-".join)
+@pytest.mark.parametrize("kind", BATCHES)
+def test_batch_by_given_statistics_without_gradients(kind: str, weighted: tuple[str, ...], dtype: str) -> None:
+    x, axis = BATCHES[kind]
+    draw = np.random.default_rng(6)
+    size = x.shape[axis]
+    given = [x / max(1.0, float(np.abs(x).max()) / 8), draw.normal(size=size), draw.uniform(0.5, 2, size)]
+    arrays = [ops.convert_to_tensor(a, dtype) for a in given]
+    vectors = {name: ops.convert_to_tensor(draw.normal(size=size), dtype) for name in weighted}
+    with backends.current().no_grad():
+        found = batch_normalization(*arrays, axis, **vectors)
+        exact = composed(batch_normalization)(
+            *(ops.cast(a, "float32") for a in arrays), axis, **{n: ops.cast(v, "float32") for n, v in vectors.items()}
+        )
+        with pytest.raises(ValueError, match="expected variance of shape"):
+            batch_normalization(arrays[0], arrays[1], ops.ones(size + 2, dtype), axis)
+    assert ops.dtype(found) == dtype
+    rtol, atol = {"float32": (2e-5, 2e-5), "bfloat16": (1e-2, 4e-2)}[dtype]
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ops.cast(found, "float32")), ops.convert_to_numpy(exact), rtol=rtol, atol=atol
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -1,6 +1,7 @@
 """The base class: tracking, freezing, losses, state, configuration, paths, types, errors."""
 
 import gc
+import pickle
 import weakref
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import tahr as keras
 from tahr import layers, ops
+from tahr.layers import layer as layer_module
 
 X = np.ones((2, 3), "float32")
 
@@ -101,6 +103,27 @@ def test_losses_of_the_last_call_and_of_weights() -> None:
     np.testing.assert_allclose([float(x) for x in dense.losses], [0.01 * 12 / 2, 0.01 * 6], rtol=1e-5)
     with pytest.raises(ValueError, match="scalars"):
         layer.add_loss(ops.ones((2,)))
+
+
+def test_losses_end_with_the_next_outer_call_and_with_their_layer() -> None:
+    block = keras.Sequential([keras.Input((3,)), layers.ActivityRegularization(l1=1.0), layers.Dense(2)])
+    inner, other = block.layers[0], layers.ActivityRegularization(l1=2.0)
+    inner(X)
+    other(X)
+    block(2 * X)
+    assert [float(x) for x in block.losses] == [float(x) for x in inner.losses] == [6.0]
+    assert [float(x) for x in other.losses] == [6.0]
+    layers.Dense(1)(X)  # another's call leaves them
+    assert len(block.losses) == len(other.losses) == 1
+    again = pickle.loads(pickle.dumps(block))
+    assert again.losses == [] and len(block.losses) == 1
+    again(X)
+    assert [float(x) for x in again.losses] == [3.0]
+    known = {id(inner), id(other), id(again.layers[0])}
+    assert known <= set(layer_module._with_losses)
+    del block, inner, other, again
+    gc.collect()
+    assert not known & set(layer_module._with_losses)
 
 
 def test_stateless_call_changes_nothing_and_returns_the_state() -> None:

@@ -30,6 +30,9 @@ class NumPy(Draws, Windows, Backend):
             return self.tensor(x.value, dtype)  # type: ignore[attr-defined]
         return to_host(x, dtype)
 
+    def is_plain(self, x: Any, dtype: str) -> bool:
+        return type(x) is np.ndarray and dtypes.of(x) == dtype
+
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = dtypes.canonical(dtype)
         return x if isinstance(x, np.ndarray) and dtypes.of(x) == wanted else np.asarray(x).astype(numpy_dtype(wanted))

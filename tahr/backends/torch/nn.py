@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 
 from tahr import config
+from tahr.arithmetic import OPERATIONS
 from tahr.backends.torch import backend
+from tahr.ops.normalization import batch_shape, wide
 
 implements = backend.implements
 
@@ -43,6 +45,29 @@ def normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, ep
 
 
 @implements
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
+    """One pass over the inputs where no gradient is asked for: those of the composition are the faster ones."""
+    if torch.is_grad_enabled():
+        return OPERATIONS["batch_normalization"].compose(x, mean, variance, axis, offset, scale, epsilon)
+    batch_shape(x, mean, variance, axis, offset=offset, scale=scale)
+    factor = torch.rsqrt(wide(variance) + epsilon)
+    factor = factor if scale is None else factor * wide(scale)
+    shift = -wide(mean) * factor if offset is None else torch.addcmul(wide(offset), wide(mean), factor, value=-1)
+    if axis % x.ndim != x.ndim - 1:
+        places = (-1, *(1,) * (x.ndim - 1 - axis % x.ndim))
+        factor, shift = factor.reshape(places), shift.reshape(places)
+    return torch.addcmul(shift, wide(x), factor).to(x.dtype)
+
+
+def _like(x: Any, dtype: torch.dtype, sizes: list[int]) -> Any:
+    """Return `x` in a type and of sizes; two calls of torch take longer than to see that none is needed."""
+    x = x if x.dtype is dtype else x.to(dtype)
+    return x if x.ndim == len(sizes) == 1 else x.reshape(sizes)
+
+
+@implements
 def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, rms_scaling: bool = False
 ) -> Any:
@@ -53,8 +78,8 @@ def layer_normalization(
     axes = sorted(a % x.ndim for a in given)
     last = list(range(x.ndim - len(axes), x.ndim))
     sizes = [x.shape[a] for a in axes]
-    scale, offset = (None if w is None else w.to(x.dtype).reshape(sizes) for w in (gamma, beta))
-    moved = x.movedim(axes, last)
+    scale, offset = (None if w is None else _like(w, x.dtype, sizes) for w in (gamma, beta))
+    moved = x if axes == last else x.movedim(axes, last)
     epsilon = config.epsilon() if epsilon is None else epsilon
     if rms_scaling:
         wide = moved.float() if x.dtype in (torch.float16, torch.bfloat16) else moved
@@ -62,4 +87,4 @@ def layer_normalization(
         found = found if scale is None else found * scale
     else:
         found = F.layer_norm(moved, sizes, scale, offset, epsilon)
-    return found.movedim(last, axes)
+    return found if axes == last else found.movedim(last, axes)
