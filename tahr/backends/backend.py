@@ -465,6 +465,10 @@ class Backend:
         for variable, value in zip(variables, values, strict=True):
             variable.publish(value)
 
+    def scale_and_shift(self, x: Any, factor: Any, shift: Any) -> Any:
+        """Return `x * factor + shift` for arrays of one type, the latter two of which broadcast to the first."""
+        return x * factor + shift
+
     def stop_gradient(self, x: Any) -> Any:
         """Return `x` as a constant for gradients."""
         return x

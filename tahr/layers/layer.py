@@ -5,13 +5,14 @@ import functools
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tahr import backends, dtypes, naming, shapes, tree
 from tahr.layers.input_spec import check_input_spec
+from tahr.layers.inputs import convert_inputs
 from tahr.layers.rebuilding import rebuilt
 from tahr.layers.signature import (
     CallInfo,
@@ -197,34 +198,7 @@ class Layer(Recorded, Operation):
         return self(*args, **kwargs)
 
     def _convert(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        engine = backends.current()
-        to = self._input_dtype if self.autocast else None
-        if to is not None and _plain((*args, *kwargs.values()), to, engine.is_plain):
-            return args, kwargs
-
-        def convert(x: Any) -> Any:
-            if x is None or isinstance(x, (bool, int, float, str)):
-                return x
-            if isinstance(x, KerasTensor):
-                if to is not None and x.dtype != to and dtypes.is_float(x.dtype):
-                    return _cast(x, to)
-                return x
-            if isinstance(x, np.ndarray):
-                if x.dtype.kind in "OSU" and self._takes_text:
-                    return x
-            elif not engine.is_tensor(x):
-                return x.value if isinstance(x, Variable) and not self._takes_variables else x
-            mask = get_mask(x)
-            name = dtypes.canonical(dtypes.of(x)) if x.dtype != "object" else None
-            new = engine.tensor(x, to if to is not None and dtypes.is_float(name or "") else None)
-            if mask is not None and new is not x:
-                set_mask(new, mask)
-            return new
-
-        def deep(x: Any) -> Any:
-            return tree.map_structure(convert, x) if isinstance(x, (list, tuple, dict)) else convert(x)
-
-        return tuple([deep(a) for a in args]), {k: deep(v) for k, v in kwargs.items()} if kwargs else kwargs
+        return convert_inputs(self, args, kwargs)
 
     _takes_variables = False
 
@@ -791,27 +765,6 @@ def _scoped_build(build: Callable[..., None]) -> Callable[..., None]:
 def _note_losses(layer: Layer) -> None:
     key = id(layer)
     _with_losses[key] = weakref.ref(layer, lambda _: _with_losses.pop(key, None))
-
-
-def _plain(values: Iterable[Any], dtype: str, is_plain: Callable[[Any, str], bool]) -> bool:
-    """Return whether all values, also in lists and tuples, are None, truth values or arrays to be taken as they are."""
-    for x in values:
-        if type(x) in (list, tuple):
-            if not _plain(x, dtype, is_plain):
-                return False
-        elif x is not None and type(x) is not bool and not is_plain(x, dtype):
-            return False
-    return True
-
-
-def _cast(x: KerasTensor, dtype: str) -> Any:
-    from tahr.arithmetic import OPERATIONS
-
-    mask = get_mask(x)
-    made = OPERATIONS["cast"](x, dtype)
-    if mask is not None:
-        set_mask(made, mask)
-    return made
 
 
 def _explain(error: Exception, layer: Layer, args: tuple[Any, ...]) -> None:

@@ -757,26 +757,15 @@ class Model(Layer):
         """
         if value_format not in ("backend_tensor", "numpy_array"):
             raise ValueError(f"value_format: expected 'backend_tensor' or 'numpy_array'; received {value_format!r}.")
-        found: dict[str, Any] = {}
-        for group, variables in self._state_groups():
-            inner = found[group] = {}
-            for v in variables:
-                *parts, last = v.path.split("/")
-                place = inner
-                for part in parts:
-                    place = place.setdefault(part, {})
-                place[last] = v.value if value_format == "backend_tensor" else v.numpy()
-        return found
+        from tahr.models.state_tree import state_tree
+
+        return state_tree(self, value_format)
 
     def set_state_tree(self, state_tree: dict[str, Any]) -> None:
         """Assign state in the form of `get_state_tree`; groups and variables that are absent stay as they are."""
-        for group, variables in self._state_groups():
-            for v in variables:
-                place: Any = state_tree.get(group)
-                for part in v.path.split("/"):
-                    place = place.get(part) if isinstance(place, dict) else None
-                if place is not None:
-                    v.assign(place)
+        from tahr.models.state_tree import assign_state_tree
+
+        assign_state_tree(self, state_tree)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle or a copy holds: all but what is compiled, and the graph as its `_function` has it."""
@@ -785,12 +774,6 @@ class Model(Layer):
         if any_symbolic(args) or any_symbolic(kwargs.values()):
             state["_recorded"] = (), {}
         return state
-
-    def _state_groups(self) -> Iterator[tuple[str, list[Any]]]:
-        yield "trainable_variables", self.trainable_variables
-        yield "non_trainable_variables", self.non_trainable_variables
-        yield "optimizer_variables", self.optimizer.variables if self.optimizer is not None else []
-        yield "metrics_variables", self.metrics_variables
 
 
 def _symbols_of(shapes: Any) -> Any:

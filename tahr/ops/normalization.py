@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tahr import config, dtypes, shapes
+from tahr import backends, config, dtypes, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating
 from tahr.ops.declare import op
@@ -52,8 +52,7 @@ def _along(value: Any, ndim: int, axis: int) -> Any:
     return OPERATIONS["reshape"](value, (1,) * axis + (-1,) + (1,) * (ndim - axis - 1))
 
 
-def batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> shapes.Shape:
-    """Return the shape of `x`, once the vectors are found to have the size of its `axis`."""
+def _batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> shapes.Shape:
     shape = shapes.of(x)
     size = shape[shapes.axis_index(axis, len(shape))]
     for name, value in (("mean", mean), ("variance", variance), *others.items()):
@@ -67,7 +66,7 @@ def batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> s
     return shape
 
 
-@op(floating("x", "mean", "variance"), arrays=("offset", "scale"), shape=batch_shape, native=False)
+@op(floating("x", "mean", "variance"), arrays=("offset", "scale"), shape=_batch_shape, native=False)
 def batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:
@@ -79,7 +78,7 @@ def batch_normalization(
     >>> ops.batch_normalization([[1.0, 4.0]], [1.0, 2.0], [1.0, 4.0], axis=-1, epsilon=0.0)
     [[0.0, 1.0]]
     """
-    batch_shape(x, mean, variance, axis, offset=offset, scale=scale)
+    _batch_shape(x, mean, variance, axis, offset=offset, scale=scale)
     ndim = len(x.shape)
     axis = shapes.axis_index(axis, ndim)
     dtype = dtypes.of(x)
@@ -89,7 +88,8 @@ def batch_normalization(
     shift = -wide(mean) * factor
     if offset is not None:
         shift = shift + wide(offset)
-    return OPERATIONS["cast"](wide(x) * _along(factor, ndim, axis) + _along(shift, ndim, axis), dtype)
+    found = backends.current().scale_and_shift(wide(x), _along(factor, ndim, axis), _along(shift, ndim, axis))
+    return OPERATIONS["cast"](found, dtype)
 
 
 def _own_batch_shape(x: Any, axis: int, **_: Any) -> Any:

@@ -6,9 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from tahr import config
-from tahr.arithmetic import OPERATIONS
 from tahr.backends.torch import backend
-from tahr.ops.normalization import batch_shape, wide
 
 implements = backend.implements
 
@@ -42,23 +40,6 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 def normalize_batch(x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Any:
     found, mean, inverse = torch.native_batch_norm(x.movedim(axis, 1), scale, offset, None, None, True, 0.0, epsilon)
     return found.movedim(1, axis), mean, (inverse**-2 - epsilon).clamp(min=0)
-
-
-@implements
-def batch_normalization(
-    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
-) -> Any:
-    """One pass over the inputs where no gradient is asked for: those of the composition are the faster ones."""
-    if torch.is_grad_enabled():
-        return OPERATIONS["batch_normalization"].compose(x, mean, variance, axis, offset, scale, epsilon)
-    batch_shape(x, mean, variance, axis, offset=offset, scale=scale)
-    factor = torch.rsqrt(wide(variance) + epsilon)
-    factor = factor if scale is None else factor * wide(scale)
-    shift = -wide(mean) * factor if offset is None else torch.addcmul(wide(offset), wide(mean), factor, value=-1)
-    if axis % x.ndim != x.ndim - 1:
-        places = (-1, *(1,) * (x.ndim - 1 - axis % x.ndim))
-        factor, shift = factor.reshape(places), shift.reshape(places)
-    return torch.addcmul(shift, wide(x), factor).to(x.dtype)
 
 
 def _like(x: Any, dtype: torch.dtype, sizes: list[int]) -> Any:
