@@ -13,9 +13,7 @@ from tahr.variables import Variable
 __all__ = ["convert_inputs"]
 
 
-def convert_inputs(
-    layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def convert_inputs(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Return the arguments of a call with all arrays, also in lists, tuples and dicts, as arrays of the backend.
 
     Floating-point ones come in the layer's compute type if it casts; masks stay with their arrays.
