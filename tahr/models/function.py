@@ -1,7 +1,7 @@
 """`Function`: a graph of operations between input and output symbols, run on arrays or on other symbols."""
 
 import copy
-from typing import Any
+from typing import Any, NamedTuple
 
 from tahr import backends, dtypes, shapes, tree
 from tahr.masks import get_mask, set_mask
@@ -40,6 +40,7 @@ class Function(Operation):
                 )
         self._plan = walk(self._outputs, stop=self._inputs)
         self._check_connected()
+        self._steps = _steps(self._plan, self._outputs)
         self._operations = order_operations(self._inputs, self._outputs, self._plan)
 
     def _check_connected(self) -> None:
@@ -94,6 +95,7 @@ class Function(Operation):
         self._inputs_struct, self._outputs_struct = (tree.map_structure(symbol, struct) for struct in structs)
         self._inputs, self._outputs = tree.flatten(self._inputs_struct), tree.flatten(self._outputs_struct)
         self._plan = walk(self._outputs, stop=self._inputs)
+        self._steps = _steps(self._plan, self._outputs)
 
     @property
     def operations(self) -> list[Any]:
@@ -113,17 +115,22 @@ class Function(Operation):
         return self.run(tree.flatten(inputs))
 
     def run(self, values: list[Any]) -> Any:
-        """Run the graph on a flat list of inputs."""
+        """Run the graph on a flat list of inputs; what is not needed any more is let go."""
         if len(values) != len(self._inputs):
             raise ValueError(f"{self.name}: expected {len(self._inputs)} inputs; received {len(values)}.")
         found: dict[int, Any] = {id(x): value for x, value in zip(self._inputs, values, strict=True)}
-        for node in self._plan:
-            args, kwargs = node.substitute(lambda x: found[id(x)])
-            results = node.operation(*args, **kwargs)
+        for step in self._steps:
+            node = step.node
+            if step.only is not None:
+                results = node.operation(found[step.only])
+            else:
+                args, kwargs = node.substitute(lambda x: found[id(x)])
+                results = node.operation(*args, **kwargs)
+                del args, kwargs
             flat = [results] if hasattr(results, "shape") else tree.flatten(results)
-            for ref, value in zip(node.outputs, flat, strict=True):
-                if ref is not None:
-                    found[id(ref)] = value
+            found.update(zip(step.outputs, flat, strict=True))
+            for key in step.done:
+                del found[key]
         return tree.pack_sequence_as(self._outputs_struct, [found[id(x)] for x in self._outputs])
 
     def compute_output_spec(self, inputs: Any) -> Any:
@@ -142,7 +149,28 @@ class Function(Operation):
         return tree.map_structure(lambda x: tuple(x.shape), self.compute_output_spec(symbols))
 
 
-_OF_SYMBOLS = ("_inputs_struct", "_outputs_struct", "_inputs", "_outputs", "_plan")
+_OF_SYMBOLS = ("_inputs_struct", "_outputs_struct", "_inputs", "_outputs", "_plan", "_steps")
+
+
+class _Step(NamedTuple):
+    """One call of a graph; values go by the `id` of their symbols, those that nobody holds by negative numbers."""
+
+    node: Node
+    only: int | None  # the sole argument, where that is a symbol
+    outputs: tuple[int, ...]
+    done: tuple[int, ...]  # what no later call and no output of the graph needs
+
+
+def _steps(plan: list[Node], outputs: list[KerasTensor]) -> list[_Step]:
+    last = {id(x): node for node in plan for x in node.inputs}
+    kept = {id(x) for x in outputs}
+    steps = []
+    for node in plan:
+        made = tuple(-1 - i if x is None else id(x) for i, x in enumerate(node.outputs))
+        used = {id(x) for x in node.inputs if last[id(x)] is node} | {key for key in made if key not in last}
+        single = len(node.args) == 1 and not node.kwargs and isinstance(node.args[0], KerasTensor)
+        steps.append(_Step(node, id(node.args[0]) if single else None, made, tuple(used - kept)))
+    return steps
 
 
 class _Place:
