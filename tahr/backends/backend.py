@@ -297,6 +297,10 @@ class Backend:
         """Return whether `x` is sure to be what `tensor(x, dtype)` returns for it, where that can be told at once."""
         return False
 
+    def kept(self, plan: Callable[..., Any], *key: Any) -> Any:
+        """Return `plan(*key)`, which a backend that runs operations one by one may keep for the next call like it."""
+        return plan(*key)
+
     def index_key(self, key: Any) -> Any:
         """Return an index as the framework takes it: lists and variables in it become arrays."""
         parts = key if isinstance(key, tuple) else (key,)
@@ -675,6 +679,8 @@ def to_host(x: Any, dtype: str | None = None) -> np.ndarray:
 
     Python floats become `floatx`, ints int32; with `dtype` None 64-bit types become 32-bit ones as everywhere.
     """
+    if type(x) is np.ndarray and x.dtype.kind in "biuf":
+        return x.astype(numpy_dtype(dtypes.canonical(dtype or dtypes.of(x))), copy=False)
     if isinstance(x, (list, tuple)) and any(hasattr(v, "dtype") or isinstance(v, (list, tuple)) for v in x):
         parts = [to_host(v) for v in x]
         kinds = [p.dtype for p in parts]

@@ -10,15 +10,15 @@ from tahr.ops.core import shape
 from tahr.ops.declare import op
 
 
-def _plan(inputs: Any, kernel: Any, strides: Any, dilation_rate: Any, last: bool, what: str) -> Any:
+def _plan(
+    shape: shapes.Shape, kernel_shape: shapes.Shape, strides: Any, dilation_rate: Any, last: bool, what: str
+) -> Any:
     """Return spatial sizes, channels, kernel widths, strides and dilation, one number an axis each."""
-    sizes, channels = spatial.split_shape(shapes.of(inputs), last, what)
+    sizes, channels = spatial.split_shape(shape, last, what)
     rank = len(sizes)
-    kernel_shape = shapes.of(kernel)
     if len(kernel_shape) != rank + 2:
         raise ValueError(
-            f"{what}: inputs of shape {shapes.of(inputs)} need a kernel of {rank + 2} dimensions; "
-            f"received {kernel_shape}."
+            f"{what}: inputs of shape {shape} need a kernel of {rank + 2} dimensions; received {kernel_shape}."
         )
     strides = spatial.per_axis(strides, rank, f"{what} strides")
     dilation = spatial.per_axis(dilation_rate, rank, f"{what} dilation_rate")
@@ -28,28 +28,39 @@ def _plan(inputs: Any, kernel: Any, strides: Any, dilation_rate: Any, last: bool
 
 
 def _checked(
-    inputs: Any, kernel: Any, strides: Any, padding: str, dilation_rate: Any, last: bool
+    shape: shapes.Shape, kernel_shape: shapes.Shape, strides: Any, padding: str, dilation_rate: Any, last: bool
 ) -> tuple[tuple[Any, ...], shapes.Shape]:
     """Return `_plan` with the padding behind it, once all is found to fit together, and the shape of the result."""
-    sizes, channels, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, "conv")
+    sizes, channels, widths, strides, dilation = _plan(shape, kernel_shape, strides, dilation_rate, last, "conv")
     padding = spatial.check_padding(padding, "conv", causal=True)
-    into, filters = shapes.of(kernel)[-2:]
+    into, filters = kernel_shape[-2:]
     if channels is not None and into is not None and (into == 0 or channels % into):
         raise ValueError(
             f"conv: the number of channels of the inputs, {channels}, must be a multiple of the kernel's {into}; "
-            f"received inputs {shapes.of(inputs)} and kernel {shapes.of(kernel)}."
+            f"received inputs {shape} and kernel {kernel_shape}."
         )
     if channels is not None and into and filters is not None and filters % (channels // into):
         raise ValueError(f"conv: {filters} filters cannot be divided among {channels // into} groups.")
     found = spatial.window_sizes(sizes, widths, strides, padding, dilation, "conv")
     plan = sizes, channels, widths, strides, dilation, padding
-    return plan, spatial.join_shape(shapes.of(inputs)[0], found, filters, last)
+    return plan, spatial.join_shape(shape[0], found, filters, last)
 
 
 def _conv_shape(
     inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: Any = None, dilation_rate: Any = 1
 ) -> shapes.Shape:
-    return _checked(inputs, kernel, strides, padding, dilation_rate, spatial.channels_last(data_format))[1]
+    last = spatial.channels_last(data_format)
+    return _checked(shapes.of(inputs), shapes.of(kernel), strides, padding, dilation_rate, last)[1]
+
+
+def _windows(
+    shape: shapes.Shape, kernel_shape: Any, strides: Any, padding: str, dilation_rate: Any, last: bool
+) -> tuple[Any, ...]:
+    """Return strides, edges, dilation and the number of groups for inputs and a kernel that fit together."""
+    plan, _ = _checked(shape, kernel_shape, strides, padding, dilation_rate, last)
+    sizes, channels, widths, strides, dilation, padding = plan
+    edges = spatial.edges(sizes, widths, strides, padding, dilation)
+    return strides, edges, dilation, max(1, channels // kernel_shape[-2])
 
 
 @op(same("inputs", "kernel"), shape=_conv_shape, native=False)
@@ -79,11 +90,10 @@ def conv(
     [[[21.0], [32.0]]]
     """
     last = spatial.channels_last(data_format)
-    plan, _ = _checked(inputs, kernel, strides, padding, dilation_rate, last)
-    sizes, channels, widths, strides, dilation, padding = plan
-    edges = spatial.edges(sizes, widths, strides, padding, dilation)
-    groups = max(1, channels // kernel.shape[-2])
-    return backends.current().conv(inputs, kernel, strides, edges, last, dilation, groups)
+    backend = backends.current()
+    given = shapes.of(inputs), shapes.of(kernel), strides, padding, dilation_rate, last
+    strides, edges, dilation, groups = backend.kept(_windows, *given)
+    return backend.conv(inputs, kernel, strides, edges, last, dilation, groups)
 
 
 def _depthwise_shape(
@@ -91,7 +101,9 @@ def _depthwise_shape(
 ) -> shapes.Shape:
     last = spatial.channels_last(data_format)
     what = "depthwise_conv"
-    sizes, channels, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, what)
+    sizes, channels, widths, strides, dilation = _plan(
+        shapes.of(inputs), shapes.of(kernel), strides, dilation_rate, last, what
+    )
     into, multiplier = shapes.of(kernel)[-2:]
     if None not in (channels, into) and channels != into:
         raise ValueError(
@@ -223,7 +235,9 @@ def _transpose_shape(
 ) -> shapes.Shape:
     last = spatial.channels_last(data_format)
     what = "conv_transpose"
-    sizes, channels, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, what)
+    sizes, channels, widths, strides, dilation = _plan(
+        shapes.of(inputs), shapes.of(kernel), strides, dilation_rate, last, what
+    )
     filters, into = shapes.of(kernel)[-2:]
     if None not in (channels, into) and channels != into:
         raise ValueError(
@@ -265,7 +279,7 @@ def conv_transpose(
     _transpose_shape(inputs, kernel, strides, padding, output_padding, data_format, dilation_rate)
     last = spatial.channels_last(data_format)
     what = "conv_transpose"
-    _, _, widths, strides, dilation = _plan(inputs, kernel, strides, dilation_rate, last, what)
+    _, _, widths, strides, dilation = _plan(shapes.of(inputs), shapes.of(kernel), strides, dilation_rate, last, what)
     sizes = shape(inputs)[1:-1] if last else shape(inputs)[2:]  # with those that a graph leaves open
     starts, found = _transposed(sizes, widths, strides, padding.lower(), dilation, output_padding)
     return backends.current().conv_transpose(inputs, kernel, strides, starts, found, last, dilation)

@@ -12,21 +12,27 @@ from tahr.ops.declare import op
 
 
 def _plan(
-    inputs: Any, pool_size: Any, strides: Any, padding: str, last: bool, what: str = "pool"
+    shape: shapes.Shape, pool_size: Any, strides: Any, padding: str, last: bool, what: str
 ) -> tuple[tuple[Any, ...], shapes.Shape]:
     """Return the sizes, widths and strides, one number an axis, and the padding; and the shape of the result."""
-    sizes, channels = spatial.split_shape(shapes.of(inputs), last, what)
+    sizes, channels = spatial.split_shape(shape, last, what)
     widths = spatial.per_axis(pool_size, len(sizes), f"{what} pool_size")
     strides = widths if strides is None else spatial.per_axis(strides, len(sizes), f"{what} strides")
     padding = spatial.check_padding(padding, what)
     found = spatial.window_sizes(sizes, widths, strides, padding, None, what)
-    return (sizes, widths, strides, padding), spatial.join_shape(shapes.of(inputs)[0], found, channels, last)
+    return (sizes, widths, strides, padding), spatial.join_shape(shape[0], found, channels, last)
+
+
+def _windows(shape: shapes.Shape, pool_size: Any, strides: Any, padding: str, last: bool, what: str) -> tuple[Any, ...]:
+    """Return sizes, widths, strides and edges for inputs that the windows fit into."""
+    (sizes, widths, strides, padding), _ = _plan(shape, pool_size, strides, padding, last, what)
+    return sizes, widths, strides, spatial.edges(sizes, widths, strides, padding)
 
 
 def _pool_shape(
     inputs: Any, pool_size: Any, strides: Any = None, padding: str = "valid", data_format: Any = None
 ) -> shapes.Shape:
-    return _plan(inputs, pool_size, strides, padding, spatial.channels_last(data_format))[1]
+    return _plan(shapes.of(inputs), pool_size, strides, padding, spatial.channels_last(data_format), "pool")[1]
 
 
 @op(same("inputs"), shape=_pool_shape, native=False)
@@ -49,9 +55,10 @@ def max_pool(
     [[[3.0], [2.0]]]
     """
     last = spatial.channels_last(data_format)
-    (sizes, widths, strides, padding), _ = _plan(inputs, pool_size, strides, padding, last, "max_pool")
-    edges = spatial.edges(sizes, widths, strides, padding)
-    return backends.current().max_pool(inputs, widths, strides, edges, last)
+    backend = backends.current()
+    given = shapes.of(inputs), pool_size, strides, padding, last
+    _, widths, strides, edges = backend.kept(_windows, *given, "max_pool")
+    return backend.max_pool(inputs, widths, strides, edges, last)
 
 
 @op(floating("inputs"), shape=_pool_shape, native=False)
@@ -74,9 +81,9 @@ def average_pool(
     [[[2.0], [1.0]]]
     """
     last = spatial.channels_last(data_format)
-    (sizes, widths, strides, padding), _ = _plan(inputs, pool_size, strides, padding, last, "average_pool")
-    edges = spatial.edges(sizes, widths, strides, padding)
     backend = backends.current()
+    given = shapes.of(inputs), pool_size, strides, padding, last
+    sizes, widths, strides, edges = backend.kept(_windows, *given, "average_pool")
     sums = backend.sum_pool(inputs, widths, strides, edges, last)
     if not any(before or after for before, after in edges):
         return sums / _product(widths)

@@ -26,6 +26,7 @@ from tahr.backends.torch.recurrent import Recurrent
 from tahr.backends.torch.rows import Rows
 from tahr.backends.torch.windows import Windows
 
+MOST_PLANS = 1000  # that are kept, see `kept`
 DTYPES = {
     name: getattr(torch, name)
     for name in (*dtypes.BOOLEANS, *dtypes.INTEGERS, *dtypes.FLOATS, *dtypes.COMPLEXES)
@@ -90,6 +91,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     wider = {"bool": "uint8", "uint16": "int32", "uint32": "int64", "float16": "float32", "bfloat16": "float32"}
     trains = True
     fuses = gathers = True
+    _plans: dict[Any, Any] = {}  # of `kept`
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
         if isinstance(x, torch.Tensor):
@@ -136,6 +138,19 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
 
     def is_tensor(self, x: Any) -> bool:
         return isinstance(x, torch.Tensor)
+
+    def kept(self, plan: Callable[..., Any], *key: Any) -> Any:
+        if torch.compiler.is_compiling():  # sizes may stand for others
+            return plan(*key)
+        try:
+            found = self._plans.get((plan, key))
+        except TypeError:  # a list, or a size that stands for others
+            return plan(*key)
+        if found is None:
+            if len(self._plans) >= MOST_PLANS:
+                self._plans.clear()
+            found = self._plans[plan, key] = plan(*key)
+        return found
 
     def scale_and_shift(self, x: Any, factor: Any, shift: Any) -> Any:
         # one pass instead of two, but with slower gradients
@@ -253,9 +268,9 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
 
 
 def _from_host(array: np.ndarray) -> torch.Tensor:
-    if array.dtype.name == "bfloat16":
+    if array.dtype.kind == "V" and array.dtype.name == "bfloat16":
         return torch.from_numpy(array.astype("float32")).to(torch.bfloat16)
-    if not array.flags.writeable or any(stride < 0 for stride in array.strides):
+    if not array.flags.writeable or min(array.strides, default=0) < 0:
         array = array.copy()
     return torch.from_numpy(np.asarray(array))
 
