@@ -5,6 +5,7 @@ from typing import Any
 
 from tahr import config, dtype_policies, dtypes, naming, ops, shapes, tree
 from tahr.masks import get_mask
+from tahr.ops.core import as_type
 from tahr.recording import Recorded
 
 __all__ = [
@@ -204,7 +205,7 @@ def reduce_losses(
 ) -> Any:
     """Return the values of single samples as one number, weighted, with what `mask` leaves out not counted."""
     dtype = dtype or dtypes.of(losses)
-    losses = ops.cast(losses, dtype)
+    losses = as_type(losses, dtype)
     weights = None if sample_weight is None else ops.cast(ops.convert_to_tensor(sample_weight), dtype)
     if mask is not None:
         mask = ops.cast(ops.convert_to_tensor(mask), dtype)
@@ -217,9 +218,8 @@ def reduce_losses(
         losses = losses * weights
     if reduction in ("none", None):
         return losses
-    total = ops.sum(losses)
     if reduction == "sum":
-        return total
+        return ops.sum(losses)
     if reduction == "mean_with_sample_weight" and weights is not None:
-        return ops.divide_no_nan(total, ops.sum(weights))
+        return ops.divide_no_nan(ops.sum(losses), ops.sum(weights))
     return ops.mean(losses)

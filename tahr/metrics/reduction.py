@@ -7,6 +7,7 @@ from tahr import dtypes, ops, shapes
 from tahr.losses.loss import by_sample, multiply_weights, weigh
 from tahr.masks import get_mask
 from tahr.metrics.metric import Metric
+from tahr.ops.core import as_type
 
 __all__ = ["Mean", "MeanMetricWrapper", "Sum", "masked_weights"]
 
@@ -24,9 +25,9 @@ def masked_weights(y_pred: Any, sample_weight: Any, dtype: str) -> Any:
 
 def _per_sample(values: Any, weights: Any, reduce: Callable[..., Any], dtype: str) -> tuple[Any, Any]:
     """Return weighted values and weights reduced to one a sample; weights are None if none were given."""
-    values = ops.cast(ops.convert_to_tensor(values), dtype)
+    values = as_type(ops.convert_to_tensor(values), dtype)
     if weights is not None:
-        weights = ops.cast(ops.convert_to_tensor(weights), dtype)
+        weights = as_type(ops.convert_to_tensor(weights), dtype)
         rank = len(shapes.of(weights))
         if 0 < rank < len(shapes.of(values)):  # first what one weight stands for
             values = reduce(values, axis=tuple(range(rank, len(shapes.of(values)))))
@@ -64,7 +65,8 @@ class Mean(Metric):
         if weights is not None:
             self.count.assign_add(ops.sum(weights))
         elif shapes.of(values):
-            self.count.assign_add(ops.cast(ops.shape(values)[0], self.count.dtype))
+            rows = ops.shape(values)[0]  # a number, or an integer of the graph that leaves it open
+            self.count.assign_add(rows if isinstance(rows, int) else ops.cast(rows, self.count.dtype))
         else:
             self.count.assign_add(1)
 
@@ -120,10 +122,10 @@ class MeanMetricWrapper(Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         weights = masked_weights(y_pred, sample_weight, self.dtype)
-        y_true, y_pred = by_sample(self._target(y_true), ops.cast(ops.convert_to_tensor(y_pred), self.dtype))
+        y_true, y_pred = by_sample(self._target(y_true), as_type(ops.convert_to_tensor(y_pred), self.dtype))
         values = self.fn(y_true, y_pred, **self._arguments)
         super().update_state(values, sample_weight=weights)
 
     def _target(self, y_true: Any) -> Any:
         y_true = ops.convert_to_tensor(y_true)
-        return y_true if dtypes.is_int(dtypes.of(y_true)) else ops.cast(y_true, self.dtype)
+        return y_true if dtypes.is_int(dtypes.of(y_true)) else as_type(y_true, self.dtype)
