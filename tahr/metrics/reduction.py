@@ -60,6 +60,10 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        if isinstance(sample_weight, (int, float)) and not shapes.of(values):  # a batch's loss: nothing to spread
+            self.total.assign_add(as_type(ops.convert_to_tensor(values), self.total.dtype) * sample_weight)
+            self.count.assign_add(sample_weight)
+            return
         values, weights = _per_sample(values, sample_weight, ops.mean, self.total.dtype)
         self.total.assign_add(ops.sum(values))
         if weights is not None:
