@@ -253,16 +253,17 @@ def channels_first(x: np.ndarray) -> np.ndarray:
     return x.transpose(0, 3, 1, 2)
 
 
+def task(data: Any, batch: int, loss: str, networks: tuple[Any, Any, Any]) -> Task:
+    return Task(data, batch, loss, *networks, steps_per_dispatch=1, torch_layout=channels_first)
+
+
 def workload(name: str, title: str, data: Any, batch: int, loss: str, networks: tuple[Any, Any, Any]) -> Workload:
-    task = Task(data, batch, loss, *networks, steps_per_dispatch=1, torch_layout=channels_first)
-    return training_workload(name, title, task)
+    return training_workload(name, title, task(data, batch, loss, networks))
 
 
+RESNET20 = task(lambda: labelled(512, 32), 64, "classes", (resnet_keras, resnet_jax, resnet_torch))
 WORKLOADS = (
-    workload(
-        *("resnet20", "ResNet-20 on 32 x 32 x 3", lambda: labelled(512, 32), 64, "classes"),
-        (resnet_keras, resnet_jax, resnet_torch),
-    ),
+    training_workload("resnet20", "ResNet-20 on 32 x 32 x 3", RESNET20),
     workload(
         *("mobile", "six depthwise and pointwise pairs on 32 x 32 x 3", lambda: labelled(512, 32), 64, "classes"),
         (mobile_keras, mobile_jax, mobile_torch),

@@ -1,9 +1,10 @@
-"""Prediction with NumPy in and out: one row, where only overhead counts, and 20,000 rows at the default batch size."""
+"""Prediction with NumPy in and out: one row, where only overhead counts, and many rows at the default batch size."""
 
 from collections.abc import Callable
 from typing import Any
 
 from workloads.base import API_PEERS, Bar, Runner, Task, Workload
+from workloads.images import RESNET20
 from workloads.mlp import MEDIUM, TINY, task
 
 PEERS = (
@@ -74,6 +75,14 @@ WORKLOADS = (
         scale=1e3,
         peers=(*PEERS, "jax_scan"),
         runner=predict_runner(WIDE, rows=ROWS, calls=1),
+    ),
+    Workload(
+        name="predict_images",
+        title="predict: 512 images, ResNet-20 on 32 x 32 x 3, batch 32",
+        unit="ms a call",
+        scale=1e3,
+        peers=(*API_PEERS, "torch"),
+        runner=predict_runner(RESNET20, rows=512, calls=1),
     ),
     Workload(
         name="evaluate",
