@@ -75,5 +75,6 @@ class Predict(Repeated):
                 self.output = (parts[0] if len(parts) == 1 else torch.cat(parts)).numpy()
 
     def facts(self) -> dict[str, Any]:
-        parameters = sum(p.numel() for p in self.network.parameters())
-        return {"parameters": parameters, "shape": list(self.output.shape)}
+        # As `count_params` of Keras does: with the means and variances that batch normalization keeps.
+        weights = [*self.network.parameters(), *(b for b in self.network.buffers() if b.is_floating_point())]
+        return {"parameters": sum(w.numel() for w in weights), "shape": list(self.output.shape)}
