@@ -22,6 +22,7 @@ _NARROW = {
     "float64": "float32",
     "complex128": "complex64",
 }
+LASTING = frozenset(("bool", "int8", "int16", "int32", "uint8"))  # which no policy and no `floatx` changes
 _SHORT = {
     "int": "int32",
     "float": "float32",

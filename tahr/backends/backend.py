@@ -294,7 +294,7 @@ class Backend:
         raise NotImplementedError
 
     def is_plain(self, x: Any, dtype: str) -> bool:
-        """Return whether `x` is sure to be what `tensor(x, dtype)` returns for it, where that can be told at once."""
+        """Return whether `x` is sure to stay as it is where floats become `dtype`, and that can be told at once."""
         return False
 
     def kept(self, plan: Callable[..., Any], *key: Any) -> Any:

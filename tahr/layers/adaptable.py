@@ -74,7 +74,7 @@ def product(x: Any, weight: Any, bias: Any = None) -> Any:
     if own is None and bias is not None:
         return add_product(x, weight, bias)
     found = ops.matmul(x, weight) if own is None else own(x)
-    return found if bias is None else found + bias
+    return found if bias is None else ops.add(found, bias)
 
 
 def product_back(x: Any, weight: Any) -> Any:
@@ -96,4 +96,4 @@ def rows(table: Any, ids: Any) -> Any:
         return own(ids)
     with AutocastScope(None):  # rows are cast after they have been taken, not the whole table
         found = backends.current().look_up(table.value, ids) if isinstance(table, Variable) else None
-        return ops.take(table, ids, axis=0) if found is None else found
+        return ops.take(table, ids, 0) if found is None else found

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tahr import activations
+from tahr import activations, ops
 from tahr.layers.adaptable import einsum
 from tahr.layers.arguments import keep, weight, who
 from tahr.layers.quantizable import Quantizable
@@ -127,7 +127,7 @@ class EinsumDense(Quantizable):
         """Compute the outputs."""
         x = einsum(self.equation, inputs, self.kernel)
         if self.bias is not None:
-            x = x + self.bias
+            x = ops.add(x, self.bias)
         return self.activation(x)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:

@@ -20,7 +20,7 @@ def convert_inputs(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     """
     engine = backends.current()
     to = layer._input_dtype if layer.autocast else None
-    if to is not None and _plain((*args, *kwargs.values()), to, engine.is_plain):
+    if _plain((*args, *kwargs.values()), to or "float32", engine.is_plain):
         return args, kwargs
 
     def convert(x: Any) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 from tahr import backends, config, dtypes, shapes
 from tahr.arithmetic import OPERATIONS
 from tahr.dtypes import floating
+from tahr.ops.core import as_type
 from tahr.ops.declare import op
 from tahr.ops.elementwise import absolute, maximum, power, rsqrt, square
 from tahr.symbolic import KerasTensor
@@ -49,6 +50,8 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 
 def _along(value: Any, ndim: int, axis: int) -> Any:
     """Return a vector in the shape that broadcasts along `axis`."""
+    if axis == ndim - 1:
+        return value
     return OPERATIONS["reshape"](value, (1,) * axis + (-1,) + (1,) * (ndim - axis - 1))
 
 
@@ -58,7 +61,7 @@ def _batch_shape(x: Any, mean: Any, variance: Any, axis: int, **others: Any) -> 
     for name, value in (("mean", mean), ("variance", variance), *others.items()):
         if name in ("mean", "variance", "offset", "scale") and value is not None:
             given = shapes.of(value)
-            if len(given) != 1 or (None not in (size, given[0]) and given[0] != size):
+            if given != (size,) and (len(given) != 1 or None not in (size, given[0])):
                 raise ValueError(
                     f"batch_normalization: expected {name} of shape ({size},) for axis {axis} of {shape}; "
                     f"received {given}."
@@ -82,14 +85,14 @@ def batch_normalization(
     ndim = len(x.shape)
     axis = shapes.axis_index(axis, ndim)
     dtype = dtypes.of(x)
-    factor = rsqrt(wide(variance) + epsilon)
+    values, mean, variance = wide(x), wide(mean), wide(variance)
+    factor = rsqrt(variance + epsilon)
     if scale is not None:
         factor = factor * wide(scale)
-    shift = -wide(mean) * factor
-    if offset is not None:
-        shift = shift + wide(offset)
-    found = backends.current().scale_and_shift(wide(x), _along(factor, ndim, axis), _along(shift, ndim, axis))
-    return OPERATIONS["cast"](found, dtype)
+    moved = mean * factor
+    shift = -moved if offset is None else wide(offset) - moved
+    found = backends.current().scale_and_shift(values, _along(factor, ndim, axis), _along(shift, ndim, axis))
+    return as_type(found, dtype)
 
 
 def _own_batch_shape(x: Any, axis: int, **_: Any) -> Any:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from tahr import shapes
+from tahr import backends, shapes
 from tahr.dtypes import Rule, floating, same
 from tahr.ops.comparison import where
 from tahr.ops.declare import op
@@ -228,7 +228,7 @@ def _einsum_shape(operands: Any, subscripts: str) -> Any:
     return tuple(sizes[letter] for letter in output)
 
 
-@op(product("operands"), shape=_einsum_shape, native=False)
+@op(product("operands"), lists=("operands",), shape=_einsum_shape, native=False)
 def _einsum(operands: Any, subscripts: str) -> Any:
     """Return the sum of products of a list of arrays in Einstein's notation."""
     ...
@@ -262,7 +262,9 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
         raise ValueError(f"einsum: expected letters, commas, `...` and `->`; received {subscripts!r}.")
     from tahr.ops.core import convert_to_tensor
 
-    return _einsum([convert_to_tensor(x) for x in operands], subscripts)
+    is_tensor = backends.current().is_tensor
+    ready = [x if is_tensor(x) or hasattr(x, "handle") else convert_to_tensor(x) for x in operands]
+    return _einsum(ready, subscripts)
 
 
 @op(floating)

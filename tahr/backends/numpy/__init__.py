@@ -31,7 +31,7 @@ class NumPy(Draws, Windows, Backend):
         return to_host(x, dtype)
 
     def is_plain(self, x: Any, dtype: str) -> bool:
-        return type(x) is np.ndarray and dtypes.of(x) == dtype
+        return type(x) is np.ndarray and ((name := dtypes.of(x)) == dtype or name in dtypes.LASTING)
 
     def cast(self, x: Any, dtype: str) -> Any:
         wanted = dtypes.canonical(dtype)

@@ -111,7 +111,9 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
         return _from_host(to_host(x, dtype))
 
     def is_plain(self, x: Any, dtype: str) -> bool:
-        return type(x) is torch.Tensor and x.dtype is DTYPES[dtype] and x.layout is torch.strided
+        if type(x) is not torch.Tensor or x.layout is not torch.strided:
+            return False
+        return x.dtype is DTYPES[dtype] or dtypes.of(x) in dtypes.LASTING
 
     def to_numpy(self, x: Any) -> np.ndarray:
         if not isinstance(x, torch.Tensor):
