@@ -240,6 +240,8 @@ CREATION = [
 INDEXING = [
     row("take", A, np.array([2, -1, 0], "int32"), axis=1),
     row("take", A, np.array([[5, 0], [1, 1]], "int32")),
+    row("take", A, np.array([[1, 0, 1]], "int32"), axis=0),
+    row("take", A, np.array([[1, -1], [0, -2]], "int32"), axis=0),
     row("take_along_axis", A, np.array([[2, 0], [1, -1]], "int32"), axis=1),
     row("get_item", CUBE, (slice(None), -1), expect=lambda x, k: x[k]),
     row("get_item", CUBE, (Ellipsis, None, slice(None, None, -2)), expect=lambda x, k: x[k]),

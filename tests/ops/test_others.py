@@ -163,6 +163,12 @@ def test_stop_gradient_and_jvp() -> None:
     np.testing.assert_allclose([host(value), host(tangent), host(aux)], [V * V, 2 * V, V + 1])
 
 
+@pytest.mark.trains
+def test_rows_of_complex_tables_have_gradients() -> None:
+    found = gradient(lambda x: ops.sum(ops.real(ops.take(ops.cast(x, "complex64"), [1, 0, 1], 0))), A)
+    assert found[0].tolist() == [[1] * 3, [2] * 3]
+
+
 EDGES = {
     "divide_no_nan": lambda x: ops.divide_no_nan(1.0, x),
     "sinc": ops.sinc,
