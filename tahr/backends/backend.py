@@ -43,6 +43,7 @@ class Backend:
         has_sparse: whether it has sparse arrays.
         layer_base: a class for layers to be derived from, which makes them what the framework's own models are.
         exports: the modules that write and read the formats which models are exported to.
+        branches: whether a branch in a compiled function may run any code; else both are computed, where that is cheap.
         fuses: whether `fuse` may make faster what `compile` leaves as it is.
         gathers: whether picking elements by their indices costs less, with its gradient, than comparing and adding up,
             which a compiler fuses into what comes before.
@@ -62,6 +63,7 @@ class Backend:
     has_sparse = False
     layer_base: type | None = None
     exports: dict[str, str] = {}
+    branches = True
     fuses = False
     gathers = False
     reads = False

@@ -69,7 +69,7 @@ def confusion_counts(
         place = ops.cast(place, "int32") + gaps * ops.tile(ops.arange(labels), ops.size(y_pred) // labels)
     positive = ops.reshape(ops.cast(y_true > 0, dtype) * weights, (-1,))
     negative = ops.reshape(weights, (-1,)) - positive
-    back = np.argsort(order)
+    back = ops.convert_to_tensor(np.argsort(order), dtype="int32")
     counts = {}
     for name, part in (("positives", positive), ("negatives", negative)):
         inside = ops.reshape(ops.segment_sum(part, place, num_segments=gaps * labels), (labels, gaps))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from tahr import backends, naming, ops
+from tahr import backends, naming, ops, tree
 from tahr.backends.rows import RowGradient
 from tahr.optimizers import parameter_groups, transforms
 from tahr.optimizers.legacy import Decayed
@@ -76,7 +76,14 @@ class Arrays:
 
             return branch
 
-        self.values, changed = ops.cond(condition, run(yes), run(no))
+        def pick(a: Any, b: Any) -> Any:
+            return a if a is b else ops.where(condition, a, b)
+
+        engine = backends.current()
+        if engine.compiling() and not engine.branches:
+            self.values, changed = tree.map_structure(pick, run(yes)(), run(no)())
+        else:
+            self.values, changed = ops.cond(condition, run(yes), run(no))
         self.state.update(zip(order, changed, strict=True))
 
 

@@ -146,7 +146,7 @@ class Session:
         """Return whether the model has the state and the trained part that this session knows."""
         if self.swaps != swaps():
             return False
-        if self._optimizer == id(model.optimizer) and self._parts.holds():
+        if self._compiled == _compiled_parts(model) and self._parts.holds():
             return True
         if self.signature != signature_of(model):
             return False
@@ -156,7 +156,7 @@ class Session:
     def _note_parts(self, model: Any) -> None:
         roots = [*model._flatten_layers(), *model.metrics, *_optimizers_of(model)]
         self._parts = Snapshot(roots, (Layer, Metric, Optimizer, SeedGenerator, Variable))
-        self._optimizer = id(model.optimizer)
+        self._compiled = _compiled_parts(model)
         self._guard = Guard(model, None, [])
 
     # ---- pure functions -----------------------------------------------------------------------------------------
@@ -375,6 +375,11 @@ def signature_of(model: Any) -> Any:
             tuple(id(v) for m in model.metrics for v in m.variables),
             tuple(id(v) for o in _optimizers_of(model) for v in o.variables),
         )
+
+
+def _compiled_parts(model: Any) -> tuple[int, bool]:
+    """Return what tells whether the optimizer is another, or losses and metrics have been made since."""
+    return id(model.optimizer), model._compiled is not None and model._compiled.built
 
 
 def _optimizers_of(model: Any) -> list[Any]:

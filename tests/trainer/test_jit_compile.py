@@ -46,6 +46,34 @@ def test_a_compiled_step_is_the_same_step(no_compiler: None) -> None:
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-3)
 
 
+def test_a_loaded_model_trains_after_it_has_predicted(no_compiler: None, tmp_path: Any) -> None:
+    model, _ = trained(True)
+    model.save(tmp_path / "model.keras")
+    found = []
+    for model in (keras.models.load_model(tmp_path / "model.keras") for _ in range(2)):
+        if found:  # which makes a session before there are metrics
+            model.predict(X, verbose=0)
+        model.fit(X, LABELS, batch_size=8, shuffle=False, verbose=0)
+        found.append(model.evaluate(X, LABELS, verbose=0))
+    assert found[0] == pytest.approx(found[1], rel=1e-3)
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_scaled_losses_and_curves_in_one_graph(no_compiler: None, *, finite: bool) -> None:
+    def weights(jit_compile: Any) -> list[Any]:
+        keras.utils.set_random_seed(1)
+        model = keras.Sequential([keras.Input((6,)), layers.Dense(4, activation="relu"), layers.Dense(1)])
+        optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam(0.1), initial_scale=8.0)
+        loss = losses.BinaryCrossentropy(from_logits=True)
+        model.compile(optimizer, loss, metrics=[keras.metrics.AUC(from_logits=True)], jit_compile=jit_compile)
+        scale = np.ones(16, "float32") if finite else np.full(16, np.inf, "float32")
+        model.fit(X, LABELS > 0, sample_weight=scale, batch_size=8, shuffle=False, verbose=0)
+        return [*model.get_weights(), *(v.numpy() for v in optimizer.variables)]
+
+    for a, b in zip(weights(True), weights("auto"), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
 def test_a_step_that_is_no_graph_is_refused(no_compiler: None) -> None:
     class Backward(keras.Model):
         def train_step(self, data: Any) -> Any:

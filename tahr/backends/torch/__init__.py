@@ -91,6 +91,7 @@ class Torch(Attention, Autodiff, Draws, Windows, Recurrent, Rows, Backend):
     wider = {"bool": "uint8", "uint16": "int32", "uint32": "int64", "float16": "float32", "bfloat16": "float32"}
     trains = True
     fuses = gathers = True
+    branches = False
     _plans: dict[Any, Any] = {}  # of `kept`
 
     def tensor(self, x: Any, dtype: str | None = None) -> Any:
