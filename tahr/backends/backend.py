@@ -64,9 +64,7 @@ class Backend:
     layer_base: type | None = None
     exports: dict[str, str] = {}
     branches = True
-    fuses = False
-    gathers = False
-    reads = False
+    fuses = gathers = reads = False
 
     def __init__(self) -> None:
         self.own: dict[str, Callable[..., Any]] = {}

@@ -5,7 +5,7 @@ from typing import Any
 from tahr import ops, optimizers
 from tahr.compat.backend import recorded_state
 from tahr.compat.notices import notice
-from tahr.optimizers.optimizer import Arrays
+from tahr.optimizers.arrays import Arrays
 from tahr.variables import StatelessScope, Variable
 
 __all__ = ["Optimizer", "interface"]

@@ -3,7 +3,8 @@
 from typing import Any
 
 from tahr import ops
-from tahr.optimizers.optimizer import Arrays, Optimizer
+from tahr.optimizers.arrays import Arrays
+from tahr.optimizers.optimizer import Optimizer
 from tahr.variables import Variable
 
 __all__ = ["LossScaleOptimizer"]

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any
 
-from tahr.optimizers.optimizer import Arrays, Optimizer
+from tahr.optimizers.arrays import Arrays
+from tahr.optimizers.optimizer import Optimizer
 from tahr.recording import Recorded
 from tahr.saving.registry import CustomObjectScope
 from tahr.variables import Variable

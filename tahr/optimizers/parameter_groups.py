@@ -9,7 +9,8 @@ from tahr.optimizers.schedules.schedule import LearningRateSchedule
 from tahr.variables import Variable
 
 if TYPE_CHECKING:
-    from tahr.optimizers.optimizer import Arrays, Optimizer
+    from tahr.optimizers.arrays import Arrays
+    from tahr.optimizers.optimizer import Optimizer
 
 __all__ = ["checked", "group_of", "update"]
 

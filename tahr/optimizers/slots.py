@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from tahr import backends, dtypes, ops
 from tahr.backends.rows import RowGradient
-from tahr.optimizers.optimizer import Arrays, Optimizer
+from tahr.optimizers.arrays import Arrays
+from tahr.optimizers.optimizer import Optimizer
 from tahr.variables import Variable
 
 __all__ = ["SlotOptimizer"]
