@@ -375,7 +375,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         return take(x.reshape(-1), indices, 0)
     size, place = x.shape[axis], axis % x.ndim  # the first refuses an axis that is not there
-    table = place == 0 and x.ndim == 2 and not x.is_complex()  # rows of complex numbers have no gradient
+    table = place == 0 and x.ndim == 2 and not x.is_complex()  # of which `embedding` has no gradient
     if table and x.is_cpu and not torch.compiler.is_compiling():
         with contextlib.suppress(IndexError):  # by which a CPU tells of places below zero, for which no one has to look
             return torch.embedding(x, _long(indices))
